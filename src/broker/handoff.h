@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * broker/handoff.h - all that one broker process inherits from another
+ *
+ *   monitor -> keeper   the descriptors HANDOFF_FD_*, the shared table
+ *   keeper  -> worker   the whole descriptor table and the engine's state
+ *   monitor -> helper   a socket and the shared table (helper.h)
+ *
+ * The shared table is a memfd that monitor, keeper, worker and helper map. The
+ * monitor trusts nothing that the engine writes there: a wrong verdict byte
+ * can only be allow or deny, a wrong counter only a wrong figure.
+ */
+#ifndef BROKER_HANDOFF_H
+#define BROKER_HANDOFF_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "config/manifest.h"
+#include "proto/view.h"
+
+#define HANDOFF_PRODUCTS VIEW_PRODUCTS
+#define HANDOFF_FDS 8192u       /* descriptor numbers of the engine: below */
+#define HANDOFF_OWN 64u         /* pids of the broker's own processes */
+
+/* Descriptors of the keeper, after its exec. Those that this host lacks are
+ * open on /dev/null. */
+enum handoff_fd {
+	HANDOFF_FD_GROUP = 3,   /* fanotify group */
+	HANDOFF_FD_TABLE,       /* memfd: struct handoff_table */
+	HANDOFF_FD_CONTROL,     /* SEQPACKET to the monitor */
+	HANDOFF_FD_MOUNTINFO,   /* /proc/self/mountinfo of the host */
+	HANDOFF_FD_PROC,        /* O_PATH of /proc */
+	HANDOFF_FD_PROCESS_RING, /* BPF ring of process records */
+	HANDOFF_FD_PROCESS_LOST, /* BPF array: records lost */
+	HANDOFF_FD_VIEW,        /* listening view.sock */
+	HANDOFF_FD_RECORD,      /* the record of denials, append only */
+	HANDOFF_FD_END          /* first number that is not inherited */
+};
+
+enum handoff_forced { HANDOFF_NORMAL, HANDOFF_OBSERVE, HANDOFF_OFF };
+
+enum handoff_verdict {          /* verdict[number of an event descriptor] */
+	HANDOFF_VERDICT_NONE = 0, HANDOFF_VERDICT_ALLOW, HANDOFF_VERDICT_DENY
+};
+
+struct handoff_table {
+	uint32_t magic;
+	uint32_t features;              /* HANDOFF_HAS_* */
+	/* the monitor and the helper write */
+	_Atomic uint32_t forced;        /* enum handoff_forced */
+	_Atomic int32_t own[HANDOFF_OWN];       /* pids; 0 free */
+	_Atomic uint32_t own_count;     /* slots in use, upper bound */
+	/* the worker writes */
+	_Atomic int32_t worker_pid;
+	_Atomic uint32_t worker_restarts;
+	_Atomic uint64_t progress;      /* moves with each event and answer */
+	_Atomic uint32_t open_questions;
+	_Atomic uint32_t enforcing;     /* a product in enforce mode is there */
+	_Atomic uint8_t verdict[HANDOFF_FDS];
+};
+
+#define HANDOFF_MAGIC 0x62616c31u
+#define HANDOFF_HAS_FD_ERROR 1u         /* FAN_REPORT_FD_ERROR */
+#define HANDOFF_HAS_BPF 2u              /* process records by tracepoints */
+#define HANDOFF_HAS_EXEC 4u             /* FAN_OPEN_EXEC_PERM */
+
+/* Messages on HANDOFF_FD_CONTROL; one datagram each, fixed size. */
+enum handoff_message_type {
+	/* monitor -> engine */
+	HANDOFF_PRODUCT_ADD = 1,        /* manifest; fds: session, then content,
+					 * config, state as bits in `number` say */
+	HANDOFF_PRODUCT_GONE,           /* index, number = wait status */
+	HANDOFF_PRODUCT_MODE,           /* index, number = enum bailey_mode */
+	HANDOFF_PRODUCT_SUSPEND,        /* index, number = 1 or 0 */
+	HANDOFF_PRODUCT_BYPASS,         /* index, number = seconds */
+	HANDOFF_PRODUCT_STOP,           /* index: send STOP, then forget rules */
+	HANDOFF_RULES,                  /* fd: memfd with a rule program */
+	HANDOFF_KEEP,                   /* fd: memfd, struct handoff_keep[] */
+	HANDOFF_PROCESSES,              /* fd: memfd, snapshot of /proc */
+	/* engine -> monitor */
+	HANDOFF_READY,                  /* the worker serves */
+	HANDOFF_PRODUCT_FAULT,          /* index, text: end this product */
+	HANDOFF_PRODUCT_STATE,          /* index, number = enum view_product_state */
+	HANDOFF_LOG                     /* number = level, text */
+};
+
+struct handoff_message {
+	uint32_t type;
+	uint32_t index;
+	uint64_t number;
+	char text[VIEW_REASON];
+	struct manifest manifest;
+};
+
+/* One file that is never denied. */
+struct handoff_keep {
+	uint64_t device, inode;
+};
+
+#endif
