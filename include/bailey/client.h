@@ -224,7 +224,7 @@ enum bailey_collection_kind {
 	BAILEY_COLLECTION_NUMBER = 2    /**< uint64_t each: uids */
 };
 
-/** Opens a change of the named set (at most 63 bytes); -EBUSY if one is open. */
+/** Opens a change of the named set (at most 63 bytes); -EBUSY: one is open. */
 BAILEY_MUST_USE int bailey_collection_begin(struct bailey_client *client,
 					    const char *name,
 					    enum bailey_collection_kind kind);

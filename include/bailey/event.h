@@ -49,8 +49,8 @@ enum bailey_error { BAILEY_ERROR_TABLE(BAILEY_ENUM_ERROR) };
 #undef BAILEY_ENUM_MODE
 #undef BAILEY_ENUM_ERROR
 
-/** Bytes inside an event; valid until the event's last unref. Not NUL-terminated
- *  by contract (use length), though a NUL does follow. */
+/** Bytes inside an event; valid until the event's last unref. By contract not
+ *  NUL-terminated (use length), though a NUL does follow. */
 struct bailey_string {
 	const char *bytes;
 	size_t length;

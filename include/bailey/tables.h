@@ -47,7 +47,8 @@
 	  "nanoseconds, CLOCK_MONOTONIC, when the broker read the event")     \
 	X(DEADLINE,     4,  "deadline",                                       \
 	  "nanoseconds, CLOCK_MONOTONIC, until when an answer counts")        \
-	X(PID,          5,  "pid", "process (thread group) in the host's view") \
+	X(PID,          5,  "pid",                                            \
+	  "process (thread group) in the host's view")                        \
 	X(PPID,         6,  "ppid", "parent process")                         \
 	X(UID,          7,  "uid", "real user of the process")                \
 	X(GID,          8,  "gid", "real group of the process")               \
@@ -105,7 +106,8 @@
 /** For what else a verdict holds. X(SYMBOL, number, "name", "meaning") */
 #define BAILEY_SCOPE_TABLE(X)                                                 \
 	X(ONCE,       0, "once",   "this question only (default)")            \
-	X(OBJECT,     1, "object", "this object until it changes, whoever asks") \
+	X(OBJECT,     1, "object",                                            \
+	  "this object until it changes, whoever asks")                       \
 	X(OBJECT_EXE, 2, "object+executable",                                 \
 	  "this object until it changes, opened by the same program")
 
@@ -120,9 +122,10 @@
  * X(SYMBOL, number, "text")
  */
 #define BAILEY_ERROR_TABLE(X)                                                 \
-	X(NO_SESSION,   4001, "not started by the broker: no session on descriptor 3") \
+	X(NO_SESSION,   4001,                                                 \
+	  "not started by the broker: no session on descriptor 3")            \
 	X(VERSION,      4002, "the broker does not speak this wire version")  \
-	X(SCHEMA,       4003, "schema or field count differs from the content") \
+	X(SCHEMA,       4003, "schema or field count is not the content's")   \
 	X(TOO_LATE,     4004, "the question was answered before this")        \
 	X(NOT_YOURS,    4005, "no such event is held by this session")        \
 	X(NOT_ASKED,    4006, "the manifest does not grant this event")       \

@@ -28,11 +28,11 @@
 struct process {
 	int32_t pid, ppid, session;
 	uint32_t uid, gid;
-	uint32_t generation;            /* execs since creation, as far as known */
+	uint32_t generation;            /* execs since creation, as known */
 	uint64_t start_ns;              /* since boot */
 	uint64_t cgroup;
 	uint64_t exe_device, exe_inode;
-	bool uncertain;                 /* records were lost since it was filled */
+	bool uncertain;                 /* records were lost since its fill */
 	bool exited;
 	uint16_t exe_path_length;
 	uint16_t arguments_length;

@@ -69,19 +69,19 @@ struct handoff_table {
 enum handoff_message_type {
 	/* monitor -> engine */
 	HANDOFF_PRODUCT_ADD = 1,        /* manifest; fds: session, then content,
-					 * config, state as bits in `number` say */
+					 * config, state as bits of `number` */
 	HANDOFF_PRODUCT_GONE,           /* index, number = wait status */
 	HANDOFF_PRODUCT_MODE,           /* index, number = enum bailey_mode */
 	HANDOFF_PRODUCT_SUSPEND,        /* index, number = 1 or 0 */
 	HANDOFF_PRODUCT_BYPASS,         /* index, number = seconds */
-	HANDOFF_PRODUCT_STOP,           /* index: send STOP, then forget rules */
+	HANDOFF_PRODUCT_STOP,           /* index: send STOP, forget rules */
 	HANDOFF_RULES,                  /* fd: memfd with a rule program */
 	HANDOFF_KEEP,                   /* fd: memfd, struct handoff_keep[] */
 	HANDOFF_PROCESSES,              /* fd: memfd, snapshot of /proc */
 	/* engine -> monitor */
 	HANDOFF_READY,                  /* the worker serves */
 	HANDOFF_PRODUCT_FAULT,          /* index, text: end this product */
-	HANDOFF_PRODUCT_STATE,          /* index, number = enum view_product_state */
+	HANDOFF_PRODUCT_STATE,          /* index, enum view_product_state */
 	HANDOFF_LOG                     /* number = level, text */
 };
 

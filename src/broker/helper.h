@@ -21,7 +21,7 @@
 #include "config/manifest.h"
 
 enum helper_job {
-	HELPER_LOAD = 1,        /* all of the configuration: manifests (one reply
+	HELPER_LOAD = 1,        /* the whole configuration: manifests (a reply
 				 * each), the rule program (memfd), the keep
 				 * list (memfd), errors as text */
 	HELPER_START_PRODUCT,   /* manifest, index; reply: pid, fds: pidfd,
@@ -53,7 +53,7 @@ enum helper_reply_type {
 	HELPER_PROGRAM,         /* fd: compiled administrator's rules */
 	HELPER_KEEP,            /* fd: struct handoff_keep[], number = count */
 	HELPER_EXCEPTION,       /* exception */
-	HELPER_COMPLAINT,       /* text: "file:line: reason"; the rest goes on */
+	HELPER_COMPLAINT,       /* text: "file:line: reason", goes on */
 	HELPER_DOCTOR           /* doctor: one row of what a jail applied */
 };
 

@@ -49,14 +49,15 @@ struct manifest {
 	char title[64];
 	char vendor[64];
 	char exec[MANIFEST_PATH];       /* absolute */
-	char argument[4][64];           /* optional "args = a b c": for test products */
+	char argument[4][64];           /* "args = a b c": test products */
 	/* [events] */
 	struct manifest_event ask[MANIFEST_EVENTS];
 	struct manifest_event notify[MANIFEST_EVENTS];
 	/* [policy] */
 	uint32_t mode;                  /* enum bailey_mode */
 	uint32_t deadline_max_ms;
-	uint32_t on_miss, while_loading, on_poison;     /* enum manifest_answer */
+	/* enum manifest_answer */
+	uint32_t on_miss, while_loading, on_poison;
 	uint32_t start_s;
 	uint32_t may_deny_asked;        /* 1: only objects it was asked about */
 	char may_deny[MANIFEST_DENY_PREFIXES][MANIFEST_PATH];

@@ -29,10 +29,10 @@
 /* ---- engine ---- */
 
 #define VIEW_REQUEST_TABLE(X)                                                 \
-	X(STATUS, 1, "status")          /* one view_engine, view_product... */\
+	X(STATUS, 1, "status")          /* one view_engine, view_product... */ \
 	X(DENIALS, 2, "denials")        /* view_decision, oldest first */     \
-	X(EVENTS, 3, "events")          /* view_decision as they come, no end */\
-	X(EXPLAIN, 4, "explain")        /* by id (number) or path: decisions */\
+	X(EVENTS, 3, "events")          /* view_decision as they come */      \
+	X(EXPLAIN, 4, "explain")        /* by id (number) or path */            \
 	X(KNOWN, 5, "known")            /* view_known per event type */       \
 	X(RULES, 6, "rules")            /* view_rules per owner */
 
@@ -71,7 +71,7 @@ struct view_end {
 	X(LOADING, 1, "loading")        /* started, not ready yet */          \
 	X(SERVING, 2, "serving")                                              \
 	X(SUSPECT, 3, "suspect")        /* missed: one probe at a time */     \
-	X(SUSPENDED, 4, "suspended")    /* answered nothing for two deadlines */\
+	X(SUSPENDED, 4, "suspended")    /* no answer for two deadlines */     \
 	X(RESTARTING, 5, "restarting")  /* died; waits for its back-off */
 
 enum view_product_state {
@@ -94,7 +94,7 @@ enum view_product_state {
 	X(overload, "answered by the overload answer (too many open)")        \
 	X(coalesced, "answered with another question's verdict")              \
 	X(twins, "second questions of one exec")                              \
-	X(kernel_denied, "refused by the kernel: it could not open the object") \
+	X(kernel_denied, "refused by the kernel: it could not open it")       \
 	X(kernel_cached, "verdicts handed to the kernel as ignore marks")     \
 	X(changed, "asked again because the object changed meanwhile")        \
 	X(poison, "not asked: the object made a product fail twice")          \
@@ -186,7 +186,7 @@ struct view_decision {
 	uint32_t path_foreign;
 	char product[VIEW_NAME];        /* that decided, first of them */
 	char exe[256];
-	char path[VIEW_PATH];           /* control characters kept: escape them */
+	char path[VIEW_PATH];           /* has control characters: escape */
 	struct bailey_finding finding;  /* size 0: none */
 };
 
@@ -220,7 +220,7 @@ struct view_rules {
 	X(PRODUCT_BYPASS, 10, "bypass") /* number: seconds */                 \
 	X(PRODUCT_ENABLE, 11, "enable")                                       \
 	X(PRODUCT_DISABLE, 12, "disable")                                     \
-	X(EXCEPTION_ADD, 13, "allow")   /* text: rule line; reason; seconds */\
+	X(EXCEPTION_ADD, 13, "allow")   /* text: rule line; reason; seconds */ \
 	X(EXCEPTION_REMOVE, 14, "exceptions remove") /* number: its id */     \
 	X(EXCEPTIONS, 15, "exceptions") /* admin_exception records */         \
 	X(RELOAD, 16, "reload")         /* rules.d and exceptions.d again */  \
@@ -268,7 +268,7 @@ struct admin_product {
 	uint32_t restarts;
 	uint32_t uid;
 	uint32_t enabled;
-	uint64_t next_start_ns;         /* CLOCK_REALTIME of a planned restart */
+	uint64_t next_start_ns;         /* CLOCK_REALTIME, planned restart */
 	char name[VIEW_NAME];
 	char last_exit[VIEW_REASON];
 };

@@ -78,7 +78,7 @@ struct wire_events {
 	uint32_t slots;
 	uint32_t slot_size;
 	_Atomic uint32_t ended;                 /* 1: the session is over */
-	_Atomic uint32_t engine_sleeping;       /* product must write a wake byte */
+	_Atomic uint32_t engine_sleeping;       /* product must wake it */
 	_Atomic uint32_t answers_taken;         /* answers consumed, wraps */
 	uint32_t pad[10];
 	struct wire_queue questions;
@@ -113,9 +113,9 @@ struct wire_answer {
 };
 
 struct wire_answers {
-	_Atomic uint32_t head;                  /* answers written so far, wraps */
+	_Atomic uint32_t head;          /* answers written so far, wraps */
 	uint32_t pad[15];
-	_Atomic uint32_t product_sleeping;      /* engine must write a wake byte */
+	_Atomic uint32_t product_sleeping;      /* engine must wake it */
 	uint32_t pad2[15];
 	struct wire_answer answer[WIRE_ANSWERS];
 };
@@ -212,13 +212,13 @@ struct wire_file {
 #define WIRE_KNOWN_ROWS 16u
 
 struct wire_reply {
-	int32_t error;          /* 0, or a positive errno or enum bailey_error */
+	int32_t error;          /* 0, positive errno or enum bailey_error */
 	uint32_t detail;        /* line of a rule error; else 0 */
 	uint32_t type;          /* of the request that this answers */
 	uint32_t directories;   /* bit enum bailey_directory, HELLO only */
 	uint32_t mode;          /* enum bailey_mode, HELLO only */
 	uint32_t reserved;
-	uint8_t known[WIRE_KNOWN_ROWS][64];     /* [row][field]; field 0: the event */
+	uint8_t known[WIRE_KNOWN_ROWS][64];     /* field 0: the event */
 };
 
 #endif

@@ -82,9 +82,9 @@ struct rule_sets {
 /* What the text may say; zeroed = an administrator's file, no limits. */
 struct rule_limits {
 	bool product;                   /* a product's rules: no any-namespace
-					 * with allow, deny only below may_deny */
-	bool deny_nothing;              /* product without path prefixes in
-					 * may_deny: every deny rule is refused */
+					 * allow; deny below may_deny */
+	bool deny_nothing;              /* no path prefix in may_deny:
+					 * every deny rule is refused */
 	char may_deny[8][256];          /* path prefixes, "" ends the list */
 	/* index of a named collection, or negative if it does not exist */
 	int (*set_index)(const void *context, const char *name);
@@ -110,7 +110,8 @@ struct rule_program;                    /* position-independent block */
 int rule_compile(const char *text, size_t length,
 		 const struct rule_limits *limits,
 		 struct rule_program **ret_program,
-		 struct rule_error *ret_error) __attribute__((warn_unused_result));
+		 struct rule_error *ret_error)
+	__attribute__((warn_unused_result));
 
 size_t rule_program_size(const struct rule_program *program);
 /* For a block that came from elsewhere: checks every offset and count, so that
@@ -126,8 +127,8 @@ uint32_t rule_program_cost(const struct rule_program *program, uint32_t kind);
 struct rule_match {
 	int line;                       /* of the rule in its text; 0: none */
 	int priority;
-	uint32_t missing;               /* facts that a rule needed and that were
-					 * not there: the action is then ASK */
+	uint32_t missing;               /* facts that a rule needed and had
+					 * not: the action is then ASK */
 };
 
 /* The action of the best matching rule. program may be null (RULE_NONE). */
