@@ -32,7 +32,7 @@
 	X(STATUS, 1, "status")          /* one view_engine, view_product... */ \
 	X(DENIALS, 2, "denials")        /* view_decision, oldest first */     \
 	X(EVENTS, 3, "events")          /* view_decision as they come */      \
-	X(EXPLAIN, 4, "explain")        /* by id (number) or path */            \
+	X(EXPLAIN, 4, "explain")        /* by id (number) or path */          \
 	X(KNOWN, 5, "known")            /* view_known per event type */       \
 	X(RULES, 6, "rules")            /* view_rules per owner */
 
