@@ -186,7 +186,7 @@ struct wire_set {
 
 struct wire_log {
 	uint32_t level;
-	uint32_t reserved;
+	uint32_t dropped;       /* lines that were not sent before this */
 	char text[WIRE_LOG_TEXT];
 };
 
