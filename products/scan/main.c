@@ -100,6 +100,7 @@ static void *reader(void *engine)
 	for (;;) {
 		work_thorough(&work, engine);
 	}
+	return NULL;
 }
 
 static int start_thread(void *(*body)(void *), struct engine *engine)

@@ -77,7 +77,7 @@ static void a_file_of_buffer_size_is_one_span(void **state)
 	assert_true(plan_is_partial(SCAN_BUFFER + 1ull));
 }
 
-static void a_large_file_is_two_edges_while_somebody_waits(void **state)
+static void a_large_file_is_two_edges_at_first(void **state)
 {
 	const uint64_t size = 5ull << 30;
 	struct plan_span span;
@@ -90,7 +90,7 @@ static void a_large_file_is_two_edges_while_somebody_waits(void **state)
 	assert_int_equal(plan_span(PLAN_QUICK, size, 2, &span), PLAN_END);
 }
 
-/* Every byte in a window, neighbours share SCAN_OVERLAP, nothing past the end. */
+/* Each byte in a window, neighbours share SCAN_OVERLAP, nothing past the end */
 static void check_windows(uint64_t size)
 {
 	struct plan_span span = { 0, 0 };
@@ -248,7 +248,7 @@ int main(void)
 		cmocka_unit_test(budget_says_when_nothing_is_left),
 		cmocka_unit_test(budget_survives_any_clock),
 		cmocka_unit_test(a_file_of_buffer_size_is_one_span),
-		cmocka_unit_test(a_large_file_is_two_edges_while_somebody_waits),
+		cmocka_unit_test(a_large_file_is_two_edges_at_first),
 		cmocka_unit_test(windows_cover_a_large_file),
 		cmocka_unit_test(a_clean_verdict_about_a_users_file_is_short),
 		cmocka_unit_test(a_clean_verdict_about_roots_file_stands),
