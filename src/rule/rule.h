@@ -63,6 +63,7 @@ struct rule_facts {
 					 * "any-namespace" */
 	const char *exe_path;
 	size_t exe_path_length;
+	bool exe_path_foreign;          /* likewise for "exe" */
 	uint64_t exe_device, exe_inode;
 	uint64_t device, inode;
 	uint64_t cgroup;
