@@ -32,7 +32,7 @@ struct process_record {
 	int status;                     /* EXIT: wait status */
 	unsigned int path_length;       /* without NUL; 0: unknown */
 	unsigned int arguments_length;
-	unsigned int path_truncated;    /* names are missing at its front */
+	unsigned int path_truncated;    /* not all of it */
 	unsigned int path_foreign;      /* not by a mount of the monitor's
 					 * namespace: anybody can have made it
 					 * say anything */
