@@ -233,7 +233,7 @@ static void meta_becomes_a_finding(void **state)
 		   "rule high { meta: title = \"A title\" severity = 400 "
 		   "confidence = -3 technique = \"T1059.004.too.long.by.far\" "
 		   "condition: true }\n"
-		   "rule plain { meta: severity = \"text\" condition: true }\n");
+		   "rule plain { meta: severity = \"no\" condition: true }\n");
 	use(folder);
 	assert_int_equal(scan(&sample, PLAN_QUICK, SECOND, &f), ENGINE_FOUND);
 	assert_string_equal(f.rule, "high");
