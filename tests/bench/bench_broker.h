@@ -3,7 +3,8 @@
  * tests/bench/bench_broker.h - each server that a case may need, by name
  *
  * The broker's are `bailey run` in the foreground with manifests and rules
- * that are written here, started as an administrator would start it.
+ * that are written here, started as an administrator would start it. What is
+ * known of them comes from `bailey status --json`.
  */
 #ifndef BENCH_BROKER_H
 #define BENCH_BROKER_H
@@ -11,30 +12,69 @@
 #include "bench/bench_case.h"
 #include "bench/bench_server.h"
 
-/* X(SYMBOL, "name") */
+/*
+ * X(SYMBOL, "name", products, "arguments of each", rules)
+ * rules: the administrator's, see bench_rules.h. From KCACHED on it is
+ * `bailey run`.
+ */
 #define BROKER_TABLE(X)                                                       \
-	X(NONE, "bare")                                                       \
-	X(FLOOR, "floor")                                                     \
-	X(FAPOLICYD, "fapolicyd")                                             \
-	X(KCACHED, "kcached")                                                 \
-	X(ECACHED, "ecached")                                                 \
-	X(RULE, "rule")                                                       \
-	X(PATHRULE, "pathrule")                                               \
-	X(BIGRULES, "bigrules")                                               \
-	X(ASK1, "ask1")                                                       \
-	X(ASK3, "ask3")
+	X(NONE, "bare", 0, "", NONE)                                          \
+	X(FLOOR, "floor", 0, "", NONE)                                        \
+	X(FAPOLICYD, "fapolicyd", 0, "", NONE)                                \
+	X(KCACHED, "kcached", 1, "object", NONE)                              \
+	X(ECACHED, "ecached", 1, "object", NONE)                              \
+	X(RULE, "rule", 1, "once", OBJECT)                                    \
+	X(PATHRULE, "pathrule", 1, "once", PATH)                              \
+	X(BIGRULES, "bigrules", 1, "once hashes=1000000", BIG)                \
+	X(ASK1, "ask1", 1, "once", NONE)                                      \
+	X(ASK3, "ask3", 3, "once", NONE)                                      \
+	X(FAULT, "fault", 1, "once deny=%s/rule_evil0", EVIL)
 
 enum broker_kind {
-#define X(sym, name) BROKER_##sym,
+#define X(sym, name, products, args, rules) BROKER_##sym,
 	BROKER_TABLE(X)
 #undef X
 	BROKER_KINDS,
-	BROKER_FIRST = BROKER_KCACHED   /* from here on it is `bailey run` */
+	BROKER_FIRST = BROKER_KCACHED
 };
 
 const char *broker_name(enum broker_kind kind);
+/* Starts it and waits until all its products serve. */
 int broker_start(struct server *ret_server, enum broker_kind kind,
 		 const struct bench_paths *paths)
+	__attribute__((warn_unused_result));
+/* The same in an environment that was made, and maybe filled, before: what
+ * `bailey run` watches may not be there to be made afterwards. */
+int broker_start_in(struct server *server, enum broker_kind kind,
+		    const struct bench_paths *paths)
+	__attribute__((warn_unused_result));
+/* `bailey run` once more in an environment whose own has ended. */
+int broker_restart(struct server *server, enum broker_kind kind,
+		   const struct bench_paths *paths)
+	__attribute__((warn_unused_result));
+
+struct broker_status {
+	pid_t monitor, keeper, worker;
+	pid_t product;                  /* the first */
+	char state[16];                 /* its state */
+	int products, serving;
+	double worker_restarts, unprotected_ms, kernel_denied;
+};
+
+int broker_status(const struct server *server, const struct bench_paths *paths,
+		  struct broker_status *ret_status)
+	__attribute__((warn_unused_result));
+/* Polls the status until all products serve. */
+int broker_wait_serving(const struct server *server,
+			const struct bench_paths *paths, int limit_ms)
+	__attribute__((warn_unused_result));
+/* Runs `bailey ARGUMENT... --state STATE`; the list ends with a null. Returns
+ * its exit code or a negated errno. */
+int broker_command(const struct server *server, const struct bench_paths *paths,
+		   const char *const *arguments)
+	__attribute__((warn_unused_result));
+/* Sends a signal, but only to a process that descends from the server. */
+int broker_signal(const struct server *server, pid_t pid, int signal_number)
 	__attribute__((warn_unused_result));
 
 #endif

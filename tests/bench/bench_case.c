@@ -183,7 +183,7 @@ static int start_all(struct run *run)
 {
 	int failed = 0;
 
-	for (int i = 0; i < BROKER_KINDS && !ns_stopped(); i++) {
+	for (int i = 0; i < BROKER_FAULT && !ns_stopped(); i++) {
 		int r = 0;
 
 		if (wanted(run, i)) {

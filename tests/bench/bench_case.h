@@ -14,8 +14,7 @@
 struct bench_paths {
 	char trivial[256];      /* static program of tests/bench */
 	char bailey[256];       /* the command */
-	char rogue[256];        /* test product */
-	char scan[256];         /* signature scanner */
+	char product[256];      /* tests/bench/product.c */
 };
 
 struct bench_options {
@@ -28,6 +27,9 @@ struct bench_options {
 /* Opens and program starts. Returns how many cases could not be measured (said
  * on standard error), or -EINTR. */
 int cases_run(const struct bench_options *options, struct figures *figures)
+	__attribute__((warn_unused_result));
+/* Faults: what innocents feel while something is broken. The same returns. */
+int faults_run(const struct bench_options *options, struct figures *figures)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -4,7 +4,8 @@
  *
  * Measures side by side in one run: nobody asking, an in-process fanotify
  * loop, Bailey in its several ways to decide, and fapolicyd where it is
- * installed; then program starts. Prints a table, writes one
+ * installed; then program starts; then, with --fault, what innocents feel
+ * while parts are killed, stopped and made to spin. Prints a table, writes one
  * flat JSON object. Exit code: 0 measured; 1 a wrong verdict, or with --strict
  * any missed budget (a busy machine misses some: look at the ratios again on a
  * quiet one); 2 something could not be measured.
@@ -22,8 +23,9 @@
 
 static void usage(FILE *out)
 {
-	fputs("usage: bench [--rounds N] [--json FILE] [--markdown FILE]\n"
-	      "             [--strict] [--only CASE,...] [--verbose]\n", out);
+	fputs("usage: bench [--rounds N] [--fault | --fault-only]\n"
+	      "             [--json FILE] [--markdown FILE] [--strict]\n"
+	      "             [--only CASE,...] [--verbose]\n", out);
 }
 
 /* The build folder is two above the folder of this program. */
@@ -90,6 +92,8 @@ static int save_markdown(const struct figures *figures, const char *path)
 
 static const struct option long_options[] = {
 	{ "rounds", required_argument, NULL, 'r' },
+	{ "fault", no_argument, NULL, 'f' },
+	{ "fault-only", no_argument, NULL, 'F' },
 	{ "json", required_argument, NULL, 'j' },
 	{ "markdown", required_argument, NULL, 'm' },
 	{ "only", required_argument, NULL, 'o' },
@@ -101,7 +105,7 @@ static const struct option long_options[] = {
 
 struct request {
 	struct bench_options options;
-	bool strict;
+	bool cases, faults, strict;
 	const char *json, *markdown;
 };
 
@@ -114,6 +118,13 @@ static int parse(int argc, char **argv, struct request *request)
 		switch (c) {
 		case 'r':
 			request->options.rounds = atoi(optarg);
+			break;
+		case 'F':
+			request->cases = false;
+			request->faults = true;
+			break;
+		case 'f':
+			request->faults = true;
 			break;
 		case 'j':
 			request->json = optarg;
@@ -175,7 +186,7 @@ static int finish(const struct request *request, const struct figures *figures,
 int main(int argc, char **argv)
 {
 	static struct figures figures;
-	struct request request = { .options.rounds = 9 };
+	struct request request = { .cases = true, .options.rounds = 9 };
 	struct bench_paths *paths = &request.options.paths;
 	char build[128];
 	int failed = 0, r = parse(argc, argv, &request);
@@ -191,12 +202,16 @@ int main(int argc, char **argv)
 		 "%s/tests/bench/trivial", build);
 	snprintf(paths->bailey, sizeof paths->bailey, "%s/src/cli/bailey",
 		 build);
-	snprintf(paths->rogue, sizeof paths->rogue, "%s/products/rogue/rogue",
-		 build);
-	snprintf(paths->scan, sizeof paths->scan, "%s/products/scan/scan",
-		 build);
+	snprintf(paths->product, sizeof paths->product,
+		 "%s/tests/bench/bench-product", build);
 	ns_catch_signals();
-	failed = cases_run(&request.options, &figures);
+	if (request.cases) {
+		failed = cases_run(&request.options, &figures);
+	}
+	if (failed >= 0 && request.faults) {
+		r = faults_run(&request.options, &figures);
+		failed = r < 0 ? r : failed + r;
+	}
 	if (failed < 0) {
 		fprintf(stderr, "bench: %s\n", strerror(-failed));
 		return 2;

@@ -49,36 +49,45 @@ static int copy_program(const char *from, const char *to)
 	return 0;
 }
 
-static int fill_tree(const char *trivial)
+int server_add_files(struct server *server, const char *name, unsigned count,
+		     unsigned mode)
 {
-	int r = copy_program(trivial, "trivial0");
+	int status, r = 0;
+	pid_t pid = ns_env_fork(&server->env);
 
-	for (unsigned i = 0; r == 0 && i < SERVER_FILES; i++) {
-		r = make_file("root", i, 0644);
-		if (r == 0) {
-			r = make_file("user", i, 0666);
+	if (pid == 0) {
+		for (unsigned i = 0; r == 0 && i < count; i++) {
+			r = make_file(name, i, mode);
 		}
+		_exit(-r);
 	}
-	return r;
+	r = pid < 0 ? pid : ns_wait(pid, 20000, &status);
+	return r == 0 && status != 0 ? -EIO : r;
+}
+
+static int add_program(struct server *server, const char *trivial)
+{
+	int status, r;
+	pid_t pid = ns_env_fork(&server->env);
+
+	if (pid == 0) {
+		_exit(-copy_program(trivial, "trivial0"));
+	}
+	r = pid < 0 ? pid : ns_wait(pid, 10000, &status);
+	return r == 0 && status != 0 ? -EIO : r;
 }
 
 int server_start_none(struct server *ret_server, const char *trivial)
 {
 	struct server server = { .made = true };
-	int r = ns_env_init(&server.env, "256m"), status;
-	pid_t pid;
+	int r = ns_env_init(&server.env, "512m");
 
 	if (r != 0) {
 		return r;
 	}
-	pid = ns_env_fork(&server.env);
-	if (pid == 0) {
-		_exit(-fill_tree(trivial));
-	}
-	r = pid < 0 ? pid : ns_wait(pid, 10000, &status);
-	if (r == 0 && status != 0) {
-		r = -EIO;
-	}
+	r = add_program(&server, trivial);
+	r = r == 0 ? server_add_files(&server, "root", SERVER_FILES, 0644) : r;
+	r = r == 0 ? server_add_files(&server, "user", SERVER_FILES, 0666) : r;
 	if (r != 0) {
 		ns_env_fini(&server.env);
 		return r;

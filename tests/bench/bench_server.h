@@ -34,6 +34,9 @@ int server_start_floor(struct server *ret_server, const char *trivial)
 int server_start_fapolicyd(struct server *ret_server, const char *trivial)
 	__attribute__((warn_unused_result));
 
+/* Makes name0, name1... in its tree, with this mode, root's. */
+int server_add_files(struct server *server, const char *name, unsigned count,
+		     unsigned mode) __attribute__((warn_unused_result));
 /* Processor time since their start of all processes that answer. */
 uint64_t server_cpu_ns(const struct server *server);
 /* Null-safe in effect: a server that never started is left alone. */

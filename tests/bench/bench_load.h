@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/bench/bench_load.h - a host at work, and somebody who means ill
+ *
+ * While a fault is made, processes of their own open and start things and note
+ * how long each took:
+ *   innocents  one user: 100 opens a second, 10 program starts a second
+ *   evil       another user: the same three files, every 2 ms each
+ *   waiters    a third user: 1,000 threads that open what is never answered
+ *   stormers   a third user: 100 threads that open as fast as they can
+ * The notes lie in memory that they share with us; each list has one writer
+ * and a fixed room. What does not fit is dropped and counted.
+ */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bench/bench_server.h"
+#include "bench/bench_stat.h"
+
+#define LOAD_NOTES 32768u
+
+/* X(SYMBOL, "files", us between two, "what it does") */
+#define LOAD_TABLE(X)                                                         \
+	X(OPENS, "user", 10000, "innocent opens")                             \
+	X(EXECS, "trivial", 100000, "innocent program starts")                \
+	X(EVIL_ADMIN, "admin_evil", 2000, "denied by the administrator")      \
+	X(EVIL_RULE, "rule_evil", 2000, "denied by the product's rule")       \
+	X(EVIL_ASKED, "asked_evil", 2000, "denied by the product's answer")
+
+enum load_kind {
+#define X(sym, files, us, what) LOAD_##sym,
+	LOAD_TABLE(X)
+#undef X
+	LOAD_KINDS
+};
+
+struct load_note {
+	uint32_t at_us;                 /* begin, since load_start() */
+	uint32_t took_us;
+	uint32_t allowed;
+};
+
+struct load_list {
+	uint32_t count, dropped;
+	struct load_note note[LOAD_NOTES];
+};
+
+struct load {
+	_Atomic int stop;
+	uint64_t start_ns;
+	pid_t child[LOAD_KINDS];
+	pid_t crowd;                    /* waiters or stormers */
+	struct load_list list[LOAD_KINDS];
+};
+
+/* Makes the files that the load opens. */
+int load_files(struct server *server) __attribute__((warn_unused_result));
+
+struct load *load_new(void);            /* null: no memory */
+struct load *load_free(struct load *load);      /* null-safe, returns null */
+
+/* Starts innocents and evil; forgets older notes. */
+int load_start(struct load *load, const struct server *server)
+	__attribute__((warn_unused_result));
+/* Threads that open name0, name1...; pause_us between two opens of one. */
+int load_crowd(struct load *load, const struct server *server,
+	       const char *name, unsigned threads, unsigned pause_us)
+	__attribute__((warn_unused_result));
+/* Ends all of them. Those that hang in an open are killed. */
+void load_stop(struct load *load);
+uint32_t load_now_us(const struct load *load);
+
+/* Of what began in [from, to), or was still going on at from: */
+uint32_t load_longest_us(const struct load *load, enum load_kind kind,
+			 uint32_t from, uint32_t to);
+/* ... the sum of what each took beyond 1 ms */
+uint32_t load_stalled_us(const struct load *load, enum load_kind kind,
+			 uint32_t from, uint32_t to);
+/* Notes that had no room: figures of such a run are not to be had. */
+uint32_t load_dropped(const struct load *load);
+double load_p99_us(const struct load *load, enum load_kind kind, uint32_t from,
+		   uint32_t to);
+/* ... only what began in it */
+uint32_t load_count(const struct load *load, enum load_kind kind, bool allowed,
+		    uint32_t from, uint32_t to);
+/* When the last one that was allowed in [from, to) had been; from if none. */
+uint32_t load_last_allowed_us(const struct load *load, enum load_kind kind,
+			      uint32_t from, uint32_t to);
+
+#endif
