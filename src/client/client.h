@@ -42,7 +42,7 @@ struct bailey_event {
 	struct bailey_client *client;   /* one of its refs while refs > 0 */
 	const struct wire_event *wire;  /* in the events region */
 	uint64_t id;                    /* these five: read once, at receipt */
-	uint64_t deadline;              /* ns, 0: none; moved by extend (lock) */
+	uint64_t deadline;              /* ns, 0: none; extend moves it */
 	uint32_t slot;
 	uint32_t kind;
 	uint32_t flags;
@@ -84,7 +84,7 @@ struct bailey_client {
 	unsigned followers;             /* threads that wait for their turn */
 	bool leading;                   /* one thread spins or polls */
 	bool armed;                     /* product_sleeping stands at 1 */
-	bool over;                      /* hung up, or the engine broke a rule */
+	bool over;                      /* hung up, or broke a rule */
 	bool closed;
 	bool can_spin;
 	int spin_score;
