@@ -35,7 +35,6 @@
 #define BLOCK_LEAVES 32u        /* predicates in one rule */
 #define BLOCK_CODE 64u          /* leaves and operators in one rule */
 #define BLOCK_STACK 16u         /* values at once */
-#define BLOCK_MID 128u          /* glob tokens between first and last wildcard */
 #define BLOCK_RULE_KEYS 8u      /* keys under which one rule is found */
 
 enum block_value {

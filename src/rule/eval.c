@@ -55,7 +55,7 @@ static bool path_matches(const struct scan *s, const struct block_leaf *leaf,
 
 		return glob_match(&glob, path, length);
 	}
-	if (length < n || memcmp(path, text, n)) {
+	if (length < n || memcmp(path, text, n) != 0) {
 		return false;
 	}
 	return length == n ||

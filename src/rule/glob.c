@@ -1,8 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rule/glob.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
+
+/* Appends a token in its simplest form: ** beside * is **, and any components
+ * followed by * is **. Returns the number of tokens. */
+static unsigned token_add(struct glob_token *tokens, unsigned n,
+			  enum glob_kind kind, uint8_t byte)
+{
+	enum glob_kind last = n ? tokens[n - 1].kind : GLOB_BYTE;
+
+	if (kind == GLOB_STAR && last == GLOB_DIRS) {
+		n -= 2;
+		kind = GLOB_ALL;
+	} else if (kind == GLOB_ALL && last == GLOB_STAR) {
+		n--;
+	} else if ((kind == GLOB_ALL || kind == GLOB_STAR) &&
+		   (last == GLOB_ALL || last == kind)) {
+		return n;
+	}
+	tokens[n] = (struct glob_token){ (uint8_t)kind, byte };
+	return n + 1;
+}
 
 /* Tokens of text[from..to), which starts and ends with a wildcard. */
 static int glob_tokens(const char *text, const bool *wild, size_t from,
@@ -20,18 +41,17 @@ static int glob_tokens(const char *text, const bool *wild, size_t from,
 			return -E2BIG;
 		}
 		if (dirs) {
-			tokens[n++].kind = GLOB_SKIP;
-			tokens[n++].kind = GLOB_DIRS;
+			n = token_add(tokens, n, GLOB_SKIP, 0);
+			n = token_add(tokens, n, GLOB_DIRS, 0);
 			i += 2;
 		} else if (all) {
-			tokens[n++].kind = GLOB_ALL;
+			n = token_add(tokens, n, GLOB_ALL, 0);
 			i++;
 		} else if (wild[i]) {
-			tokens[n++].kind = text[i] == '*' ? GLOB_STAR
-							  : GLOB_ONE;
+			n = token_add(tokens, n, text[i] == '*' ? GLOB_STAR
+							: GLOB_ONE, 0);
 		} else {
-			tokens[n].kind = GLOB_BYTE;
-			tokens[n++].byte = (uint8_t)text[i];
+			n = token_add(tokens, n, GLOB_BYTE, (uint8_t)text[i]);
 		}
 	}
 	return (int)n;
@@ -65,101 +85,99 @@ int glob_cut(const char *text, const bool *wild, size_t length,
 	return n;
 }
 
-/* A set of token positions; position `count` is the end. */
-struct glob_set {
-	uint64_t bits[GLOB_TOKENS / 64 + 1];
+/* A set of token positions; position mid_count is the end. */
+typedef unsigned __int128 set_t;
+
+#define AT(position) ((set_t)1 << (position))
+
+static_assert(GLOB_TOKENS + 2 < 128, "positions fit the set");
+
+struct glob_masks {
+	set_t kind[GLOB_KINDS]; /* where each kind stands */
 };
 
-/* Adds a position and those that it reaches without a byte: a wildcard that
- * stands for nothing leads to the next. */
-static void glob_add(const struct glob *g, struct glob_set *set, size_t at)
+static struct glob_masks masks_of(const struct glob *g)
 {
-	for (;;) {
-		set->bits[at / 64] |= 1ull << at % 64;
-		if (at >= g->mid_count) {
-			return;
-		}
-		switch (g->mid[at].kind) {
-		case GLOB_SKIP:
-			set->bits[(at + 1) / 64] |= 1ull << (at + 1) % 64;
-			at += 2;
-			break;
-		case GLOB_STAR:
-		case GLOB_ALL:
-			at++;
-			break;
-		default:
-			return;
-		}
-		if (at > g->mid_count) {
-			return;
-		}
+	struct glob_masks m = { { 0 } };
+
+	for (size_t i = 0; i < g->mid_count; i++) {
+		m.kind[g->mid[i].kind] |= AT(i);
 	}
+	return m;
 }
 
-static void glob_step(const struct glob *g, struct glob_set *next, size_t at,
-		      uint8_t byte)
+/* Adds what is reached without a byte: past a wildcard that stands for
+ * nothing. */
+static set_t glob_close(const struct glob_masks *m, set_t set)
 {
-	switch (at < g->mid_count ? g->mid[at].kind : GLOB_KINDS) {
-	case GLOB_BYTE:
-		if (g->mid[at].byte == byte) {
-			glob_add(g, next, at + 1);
+	set_t free_step = m->kind[GLOB_STAR] | m->kind[GLOB_ALL] |
+			  m->kind[GLOB_SKIP];
+	set_t before;
+
+	do {
+		before = set;
+		set |= (set & free_step) << 1;
+		set |= (set & m->kind[GLOB_SKIP]) << 2;
+	} while (set != before);
+	return set;
+}
+
+/* The literal positions of the set at which this byte stands. */
+static set_t glob_bytes(const struct glob *g, set_t set, uint8_t byte)
+{
+	uint64_t half[2] = { (uint64_t)set, (uint64_t)(set >> 64) };
+	set_t found = 0;
+
+	for (unsigned w = 0; w < 2; w++) {
+		for (uint64_t rest = half[w]; rest; rest &= rest - 1) {
+			unsigned i = w * 64 + (unsigned)__builtin_ctzll(rest);
+
+			if (g->mid[i].byte == byte) {
+				found |= AT(i);
+			}
 		}
-		break;
-	case GLOB_ONE:
-		if (byte != '/') {
-			glob_add(g, next, at + 1);
-		}
-		break;
-	case GLOB_STAR:
-		if (byte != '/') {
-			glob_add(g, next, at);
-		}
-		break;
-	case GLOB_ALL:
-		glob_add(g, next, at);
-		break;
-	case GLOB_DIRS:
-		next->bits[at / 64] |= 1ull << at % 64;
-		if (byte == '/') {
-			glob_add(g, next, at + 1);
-		}
-		break;
-	default:
-		break;
 	}
+	return found;
+}
+
+static set_t glob_step(const struct glob *g, const struct glob_masks *m,
+		       set_t set, uint8_t byte)
+{
+	set_t stay = m->kind[GLOB_ALL] | m->kind[GLOB_DIRS];
+	set_t move = 0;
+
+	if (byte == '/') {
+		move = set & m->kind[GLOB_DIRS];
+	} else {
+		stay |= m->kind[GLOB_STAR];
+		move = set & m->kind[GLOB_ONE];
+	}
+	if (set & m->kind[GLOB_BYTE]) {
+		move |= glob_bytes(g, set & m->kind[GLOB_BYTE], byte);
+	}
+	return glob_close(m, (set & stay) | move << 1);
 }
 
 static bool glob_mid(const struct glob *g, const uint8_t *p, size_t length)
 {
-	struct glob_set now = { { 0 } };
+	struct glob_masks m;
+	set_t set;
 
+	if (g->mid_count == 0) {
+		return !length;
+	}
 	if (g->mid_count == 1 && g->mid[0].kind == GLOB_STAR) {
 		return !memchr(p, '/', length);
 	}
 	if (g->mid_count == 1 && g->mid[0].kind == GLOB_ALL) {
 		return true;
 	}
-	glob_add(g, &now, 0);
-	for (size_t i = 0; i < length; i++) {
-		struct glob_set next = { { 0 } };
-		uint64_t any = 0;
-
-		for (size_t w = 0; w <= g->mid_count / 64; w++) {
-			for (uint64_t m = now.bits[w]; m; m &= m - 1) {
-				glob_step(g, &next, w * 64 +
-					  (size_t)__builtin_ctzll(m), p[i]);
-			}
-		}
-		now = next;
-		for (size_t w = 0; w <= g->mid_count / 64; w++) {
-			any |= now.bits[w];
-		}
-		if (!any) {
-			return false;
-		}
+	m = masks_of(g);
+	set = glob_close(&m, AT(0));
+	for (size_t i = 0; i < length && set; i++) {
+		set = glob_step(g, &m, set, p[i]);
 	}
-	return now.bits[g->mid_count / 64] >> g->mid_count % 64 & 1;
+	return set >> g->mid_count & 1;
 }
 
 bool glob_match(const struct glob *g, const char *path, size_t length)
@@ -167,9 +185,9 @@ bool glob_match(const struct glob *g, const char *path, size_t length)
 	size_t ends = g->prefix_length + g->suffix_length;
 
 	if (length < ends ||
-	    memcmp(path, g->prefix, g->prefix_length) ||
+	    memcmp(path, g->prefix, g->prefix_length) != 0 ||
 	    memcmp(path + length - g->suffix_length, g->suffix,
-		   g->suffix_length)) {
+		   g->suffix_length) != 0) {
 		return false;
 	}
 	return glob_mid(g, (const uint8_t *)path + g->prefix_length,

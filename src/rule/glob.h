@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GLOB_TOKENS 128u
+#define GLOB_TOKENS 120u
 
 enum glob_kind {
 	GLOB_BYTE,              /* this byte */

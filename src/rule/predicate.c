@@ -23,7 +23,8 @@ struct predicate {
 };
 
 /* Decimal, all of the text, below 2^63. */
-static int number_of(const char *text, uint64_t *ret_value, const char **ret_end)
+static int number_of(const char *text, uint64_t *ret_value,
+		     const char **ret_end)
 {
 	unsigned long long value;
 	char *end;

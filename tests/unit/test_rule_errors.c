@@ -120,15 +120,16 @@ static void test_limits(void **state)
 	program = NULL;
 	n += (size_t)sprintf(text + n, " or uid 99");
 	check_refused(text, n, &lib_admin, 1, "more than 32 predicates");
-	for (n = 0; n < 16384 * 9; n += 9) {
-		memcpy(text + n, "deny any\n", 9);
+	n = 0;
+	for (int i = 0; i < 16384; i++) {
+		n += (size_t)sprintf(text + n, "deny any\n");
 	}
 	assert_int_equal(rule_compile(text, n, &lib_admin, &program, &error),
 			 0);
 	assert_int_equal(rule_program_count(program), 16384);
 	free(program);
-	memcpy(text + n, "deny any\n", 9);
-	assert_int_equal(rule_compile(text, n + 9, &lib_admin, &program,
+	n += (size_t)sprintf(text + n, "deny any\n");
+	assert_int_equal(rule_compile(text, n, &lib_admin, &program,
 				      &error), -E2BIG);
 	assert_int_equal(error.line, 16385);
 	assert_int_equal(rule_compile(text, RULE_MAX_TEXT + 1, &lib_admin,

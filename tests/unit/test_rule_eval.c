@@ -33,88 +33,89 @@ static enum rule_action decide(const char *text, const struct rule_facts *f,
 	return action;
 }
 
+static const struct {
+	const char *filter;
+	bool matches;
+} predicates[] = {
+	{ "path \"/srv/data/evil.exe\"", true },
+	{ "path \"/srv/data/evil.ex\"", false },
+	{ "path \"/srv/data/evil.exe2\"", false },
+	{ "path \"/srv/data/*.exe\"", true },
+	{ "path \"/srv/*.exe\"", false },
+	{ "path \"/srv/**.exe\"", true },
+	{ "path \"/srv/**/data/*.exe\"", true },
+	{ "path \"/**/*.exe\"", true },
+	{ "path \"/srv/data/evil.???\"", true },
+	{ "path \"/srv/data/evil?exe\"", true },
+	{ "path \"/srv/data?evil.exe\"", false },
+	{ "path \"/srv/data/\\x65vil.exe\"", true },
+	{ "path \"/srv/data/evil\\*exe\"", false },
+	{ "path-prefix \"/srv\"", true },
+	{ "path-prefix \"/srv/\"", true },
+	{ "path-prefix \"/srv/data/evil.exe\"", true },
+	{ "path-prefix \"/srv/da\"", false },
+	{ "path-prefix \"/\"", true },
+	{ "exe \"/usr/bin/cat\"", true },
+	{ "exe \"/usr/bin/*\"", true },
+	{ "exe \"/usr/*\"", false },
+	{ "exe-prefix \"/usr\"", true },
+	{ "exe-object 8:1 77", true },
+	{ "exe-object 8:1 78", false },
+	{ "object 8:1 131075", true },
+	{ "object 8:2 131075", false },
+	{ "uid 1000", true },
+	{ "uid = 1001", false },
+	{ "uid != 1001", true },
+	{ "uid < 1001", true },
+	{ "uid > 1000", false },
+	{ "uid in collection staff", true },
+	{ "owner in collection staff", false },
+	{ "owner 33", true },
+	{ "cgroup 42", true },
+	{ "cgroup 43", false },
+	{ "size >= 5000", true },
+	{ "size < 4K", false },
+	{ "size <= 1M", true },
+	{ "mode setuid", true },
+	{ "mode setgid", false },
+	{ "mode file", true },
+	{ "mode directory", false },
+	{ "mode world-writable", false },
+	{ "sha256 in collection bad", true },
+	{ "sha256 bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbBBBBBBBBBBBBBBBBB"
+	  "BBBBBBBBBBBBBBB", true },
+	{ "sha256 bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbBBBBBBBBBBBBBBBBB"
+	  "BBBBBBBBBBBBBBa", false },
+	{ "not (uid 0 or uid 1)", true },
+	{ "not (uid 1000 and not owner 33)", true },
+	{ "not not uid 1000", true },
+	{ "uid 0 and owner 0 or uid 1000", true },
+	{ "uid 1000 or owner 0 and uid 0", true },
+	{ "(uid 1000 or owner 0) and uid 0", false },
+	{ "not (not (uid 1000))", true },
+	{ "(((((((uid 1000)))))))", true },
+};
+
 /* Does each predicate match what it should, and its negation the rest? */
 static void test_predicates(void **state)
 {
-	static const struct {
-		const char *filter;
-		bool matches;
-	} table[] = {
-		{ "path \"/srv/data/evil.exe\"", true },
-		{ "path \"/srv/data/evil.ex\"", false },
-		{ "path \"/srv/data/evil.exe2\"", false },
-		{ "path \"/srv/data/*.exe\"", true },
-		{ "path \"/srv/*.exe\"", false },
-		{ "path \"/srv/**.exe\"", true },
-		{ "path \"/srv/**/data/*.exe\"", true },
-		{ "path \"/**/*.exe\"", true },
-		{ "path \"/srv/data/evil.???\"", true },
-		{ "path \"/srv/data/evil?exe\"", true },
-		{ "path \"/srv/data?evil.exe\"", false },
-		{ "path \"/srv/data/\\x65vil.exe\"", true },
-		{ "path \"/srv/data/evil\\*exe\"", false },
-		{ "path-prefix \"/srv\"", true },
-		{ "path-prefix \"/srv/\"", true },
-		{ "path-prefix \"/srv/data/evil.exe\"", true },
-		{ "path-prefix \"/srv/da\"", false },
-		{ "path-prefix \"/\"", true },
-		{ "exe \"/usr/bin/cat\"", true },
-		{ "exe \"/usr/bin/*\"", true },
-		{ "exe \"/usr/*\"", false },
-		{ "exe-prefix \"/usr\"", true },
-		{ "exe-object 8:1 77", true },
-		{ "exe-object 8:1 78", false },
-		{ "object 8:1 131075", true },
-		{ "object 8:2 131075", false },
-		{ "uid 1000", true },
-		{ "uid = 1001", false },
-		{ "uid != 1001", true },
-		{ "uid < 1001", true },
-		{ "uid > 1000", false },
-		{ "uid in collection staff", true },
-		{ "owner in collection staff", false },
-		{ "owner 33", true },
-		{ "cgroup 42", true },
-		{ "cgroup 43", false },
-		{ "size >= 5000", true },
-		{ "size < 4K", false },
-		{ "size <= 1M", true },
-		{ "mode setuid", true },
-		{ "mode setgid", false },
-		{ "mode file", true },
-		{ "mode directory", false },
-		{ "mode world-writable", false },
-		{ "sha256 in collection bad", true },
-		{ "sha256 bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbBBBBBBBBBBBBBBBBB"
-		  "BBBBBBBBBBBBBBB", true },
-		{ "sha256 bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbBBBBBBBBBBBBBBBBB"
-		  "BBBBBBBBBBBBBBa", false },
-		{ "not (uid 0 or uid 1)", true },
-		{ "not (uid 1000 and not owner 33)", true },
-		{ "not not uid 1000", true },
-		{ "uid 0 and owner 0 or uid 1000", true },
-		{ "uid 1000 or owner 0 and uid 0", true },
-		{ "(uid 1000 or owner 0) and uid 0", false },
-		{ "not (not (uid 1000))", true },
-		{ "(((((((uid 1000)))))))", true },
-	};
 	struct rule_facts f = facts_of_open();
 	struct rule_match match;
 	char text[512];
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		enum rule_action want = table[i].matches ? RULE_DENY
+	for (size_t i = 0; i < sizeof(predicates) / sizeof(predicates[0]); i++) {
+		enum rule_action want = predicates[i].matches ? RULE_DENY
 							 : RULE_NONE;
-		enum rule_action other = table[i].matches ? RULE_NONE
+		enum rule_action other = predicates[i].matches ? RULE_NONE
 							  : RULE_DENY;
 
 		snprintf(text, sizeof(text), "deny file.open %s",
-			 table[i].filter);
+			 predicates[i].filter);
 		if (decide(text, &f, &match) != want) {
 			fail_msg("%s", text);
 		}
 		snprintf(text, sizeof(text), "deny file.open not (%s)",
-			 table[i].filter);
+			 predicates[i].filter);
 		if (decide(text, &f, &match) != other) {
 			fail_msg("%s", text);
 		}
