@@ -202,7 +202,7 @@ static void probe_surroundings(char **environment)
 	refused("etc", open("/etc/passwd", O_RDONLY), ENOENT);
 	refused("sys", open("/sys", O_RDONLY), ENOENT);
 	refused("write_root", open("/tmp/x", O_WRONLY | O_CREAT, 0600), EROFS);
-	refused("write_lib", open("/lib/libc.so.6", O_WRONLY), EROFS);
+	refused("write_lib", open("/lib/libc.so.6", O_WRONLY), EACCES);
 	refused("dotdot", stat("/../etc", &st), ENOENT);
 	refused("read_program", open("/bin/jail_probe", O_RDONLY), EACCES);
 	truth("pid", getpid() == 1 && getppid() == 0);
@@ -281,7 +281,7 @@ static int probe_forks(char **environment)
 	return 0;
 }
 
-static int probe_memory_eater(char **environment)
+_Noreturn static int probe_memory_eater(char **environment)
 {
 	for (size_t i = 0;; i++) {
 		char *block = malloc(1 << 20);
