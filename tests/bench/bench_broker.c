@@ -65,12 +65,11 @@ static int write_manifest(const struct ns_env *env, int index,
 	return fclose(out) != 0 ? -errno : 0;
 }
 
-static _Noreturn void run_exec(const struct server *server,
-			       const struct broker_row *row,
+static _Noreturn void run_exec(const struct server *server, int products,
 			       const struct bench_paths *paths, int out)
 {
 	const struct ns_env *env = &server->env;
-	char manifest[3][128], log[128];
+	char manifest[BROKER_PRODUCTS][128], log[128];
 	const char *argv[24] = { "bailey", "run", "--tree", env->tree,
 				 "--enforce", "--state", env->state };
 	int n = 7, fd;
@@ -80,7 +79,7 @@ static _Noreturn void run_exec(const struct server *server,
 	if (fd < 0 || dup2(out, 1) < 0 || dup2(fd, 2) < 0) {
 		_exit(126);
 	}
-	for (int i = 0; i < row->products && i < 3; i++) {
+	for (int i = 0; i < products && i < BROKER_PRODUCTS; i++) {
 		snprintf(manifest[i], sizeof manifest[i], "%s/product%d.ini",
 			 env->base, i);
 		argv[n++] = "--product";
@@ -119,7 +118,7 @@ static int wait_ready(int fd, int limit_ms)
 	return -ETIMEDOUT;
 }
 
-static void show_log(const struct ns_env *env)
+void broker_show_log(const struct ns_env *env)
 {
 	char path[128], line[512];
 	FILE *log;
@@ -134,8 +133,8 @@ static void show_log(const struct ns_env *env)
 	}
 }
 
-int broker_restart(struct server *server, enum broker_kind kind,
-		   const struct bench_paths *paths)
+int broker_launch(struct server *server, int products,
+		  const struct bench_paths *paths)
 {
 	int out[2], r;
 
@@ -144,12 +143,18 @@ int broker_restart(struct server *server, enum broker_kind kind,
 	}
 	server->child = ns_env_fork(&server->env);
 	if (server->child == 0) {
-		run_exec(server, &rows[kind], paths, out[1]);
+		run_exec(server, products, paths, out[1]);
 	}
 	close(out[1]);
 	r = server->child < 0 ? server->child : wait_ready(out[0], 20000);
 	close(out[0]);
 	return r;
+}
+
+int broker_restart(struct server *server, enum broker_kind kind,
+		   const struct bench_paths *paths)
+{
+	return broker_launch(server, rows[kind].products, paths);
 }
 
 static int prepare(struct server *server, enum broker_kind kind,
@@ -181,7 +186,7 @@ int broker_start_in(struct server *server, enum broker_kind kind,
 	r = r == 0 ? broker_restart(server, kind, paths) : r;
 	r = r == 0 ? broker_wait_serving(server, paths, 30000) : r;
 	if (r != 0) {
-		show_log(&server->env);
+		broker_show_log(&server->env);
 	}
 	return r;
 }

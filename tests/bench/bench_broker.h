@@ -53,11 +53,24 @@ int broker_restart(struct server *server, enum broker_kind kind,
 		   const struct bench_paths *paths)
 	__attribute__((warn_unused_result));
 
+#define BROKER_PRODUCTS 3
+
+/* `bailey run` with the manifests base/product0.ini... of the environment;
+ * returns when it says that it is ready. */
+int broker_launch(struct server *server, int products,
+		  const struct bench_paths *paths)
+	__attribute__((warn_unused_result));
+/* What it wrote to standard error, to ours. */
+void broker_show_log(const struct ns_env *env);
+
 struct broker_status {
 	pid_t monitor, keeper, worker;
-	pid_t product;                  /* the first */
-	char state[16];                 /* its state */
 	int products, serving;
+	struct {
+		pid_t pid;
+		char name[32], state[16], mode[16], last_fault[128];
+		double denied, missed, restarts;
+	} product[BROKER_PRODUCTS];     /* in the order of its answer */
 	double worker_restarts, unprotected_ms, kernel_denied;
 };
 
@@ -69,9 +82,9 @@ int broker_wait_serving(const struct server *server,
 			const struct bench_paths *paths, int limit_ms)
 	__attribute__((warn_unused_result));
 /* Runs `bailey ARGUMENT... --state STATE`; the list ends with a null. Returns
- * its exit code or a negated errno. */
+ * its exit code or a negated errno. ret_text: what it prints, or null. */
 int broker_command(const struct server *server, const struct bench_paths *paths,
-		   const char *const *arguments)
+		   const char *const *arguments, char *ret_text, size_t size)
 	__attribute__((warn_unused_result));
 /* Sends a signal, but only to a process that descends from the server. */
 int broker_signal(const struct server *server, pid_t pid, int signal_number)

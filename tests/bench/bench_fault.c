@@ -78,7 +78,7 @@ static int hit(struct context *c, const struct fault *fault)
 	case TARGET_NOTHING:
 		return 0;
 	case TARGET_PRODUCT:
-		return broker_signal(&c->server, status.product,
+		return broker_signal(&c->server, status.product[0].pid,
 				     fault->signal);
 	case TARGET_WORKER:
 		return broker_signal(&c->server, status.worker, fault->signal);
@@ -165,7 +165,7 @@ static int once(struct context *c, const struct fault *fault,
 
 		r = broker_status(&c->server, &c->options->paths, &status);
 		if (r == 0) {
-			(void)!broker_signal(&c->server, status.product,
+			(void)!broker_signal(&c->server, status.product[0].pid,
 					     SIGKILL);
 		}
 	}
@@ -186,7 +186,7 @@ static int once(struct context *c, const struct fault *fault,
 static int run_fault(struct context *c, const struct fault *fault)
 {
 	uint32_t stall, worst = 0;
-	int r = load_start(c->load, &c->server);
+	int r = load_start(c->load, &c->server, LOAD_ALL);
 
 	for (int i = 0; r == 0 && i < fault->times && !ns_stopped(); i++) {
 		r = once(c, fault, &stall);
@@ -217,7 +217,7 @@ static int run_crowd(struct context *c, const char *figure, const char *files,
 		     unsigned threads, unsigned pause_us)
 {
 	struct load *load = c->load;
-	int r = load_start(load, &c->server);
+	int r = load_start(load, &c->server, LOAD_ALL);
 	uint32_t middle, end, settled;
 	double before, after;
 

@@ -138,11 +138,14 @@ static _Noreturn void work(struct load *load, enum load_kind kind)
 	_exit(0);
 }
 
-int load_start(struct load *load, const struct server *server)
+int load_start(struct load *load, const struct server *server, unsigned kinds)
 {
 	memset(load, 0, sizeof *load);
 	load->start_ns = ns_now_ns();
 	for (int i = 0; i < LOAD_KINDS; i++) {
+		if ((kinds & 1u << i) == 0) {
+			continue;
+		}
 		load->child[i] = ns_env_fork(&server->env);
 		if (load->child[i] == 0) {
 			work(load, i);

@@ -62,8 +62,10 @@ int load_files(struct server *server) __attribute__((warn_unused_result));
 struct load *load_new(void);            /* null: no memory */
 struct load *load_free(struct load *load);      /* null-safe, returns null */
 
-/* Starts innocents and evil; forgets older notes. */
-int load_start(struct load *load, const struct server *server)
+#define LOAD_ALL ((1u << LOAD_KINDS) - 1u)
+
+/* Starts the kinds in the mask (1 << LOAD_*); forgets older notes. */
+int load_start(struct load *load, const struct server *server, unsigned kinds)
 	__attribute__((warn_unused_result));
 /* Threads that open name0, name1...; pause_us between two opens of one. */
 int load_crowd(struct load *load, const struct server *server,

@@ -188,7 +188,7 @@ int main(int argc, char **argv)
 	static struct figures figures;
 	struct request request = { .cases = true, .options.rounds = 9 };
 	struct bench_paths *paths = &request.options.paths;
-	char build[128];
+	char build[200];
 	int failed = 0, r = parse(argc, argv, &request);
 
 	if (r != 0) {

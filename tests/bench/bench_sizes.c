@@ -49,8 +49,8 @@ static int measure_idle(const struct server *server,
 	figures_set(figures, (double)ns_proc_status(status.keeper, "VmRSS") +
 		    (double)ns_proc_status(status.worker, "VmRSS"),
 		    "rss_engine_kb");
-	figures_set(figures, (double)ns_proc_status(status.product, "VmRSS"),
-		    "rss_product_kb");
+	figures_set(figures, (double)ns_proc_status(status.product[0].pid,
+						    "VmRSS"), "rss_product_kb");
 	ns_sleep_ms(500);
 	before = after = (struct idle){ .monitor_pid = status.monitor };
 	ns_proc_tree(server->child, add_sleeps, &before);
@@ -163,7 +163,7 @@ static int measure_flush(struct server *server, const struct bench_paths *paths,
 	for (int i = 0; i < 3000 && flush->ready == 0; i++) {
 		ns_sleep_ms(10);
 	}
-	r = broker_command(server, paths, allow);
+	r = broker_command(server, paths, allow, NULL, 0);
 	if (r != 0) {
 		fprintf(stderr, "bench: flush: bailey allow says %d\n", r);
 	}

@@ -60,11 +60,15 @@ static int command(const struct server *server, const struct bench_paths *paths,
 }
 
 int broker_command(const struct server *server, const struct bench_paths *paths,
-		   const char *const *arguments)
+		   const char *const *arguments, char *ret_text, size_t size)
 {
-	char text[4096];
+	char ignored[4096];
 
-	return command(server, paths, arguments, text, sizeof text);
+	if (ret_text == NULL) {
+		ret_text = ignored;
+		size = sizeof ignored;
+	}
+	return command(server, paths, arguments, ret_text, size);
 }
 
 /* "a.b" below root as a number; 0 if it is not there. */
@@ -79,26 +83,38 @@ static double number_at(const json_t *root, const char *outer,
 	return json_number_value(at);
 }
 
+static void text_at(const json_t *root, const char *key, char *ret_text,
+		    size_t size)
+{
+	const char *text = json_string_value(json_object_get(root, key));
+
+	snprintf(ret_text, size, "%s", text != NULL ? text : "");
+}
+
+#define TEXT_AT(root, key, array) text_at(root, key, array, sizeof array)
+
 static void read_products(const json_t *list, struct broker_status *status)
 {
-	const json_t *product;
+	const json_t *row;
 	size_t i;
 
-	json_array_foreach(list, i, product) {
-		const char *state =
-			json_string_value(json_object_get(product, "state"));
+	json_array_foreach(list, i, row) {
+		char state[16];
 
+		TEXT_AT(row, "state", state);
 		status->products++;
-		if (state == NULL) {
+		status->serving += strcmp(state, "serving") == 0;
+		if (i >= BROKER_PRODUCTS) {
 			continue;
 		}
-		status->serving += strcmp(state, "serving") == 0;
-		if (i == 0) {
-			status->product = (pid_t)number_at(product, "pid",
-							   NULL);
-			strncpy(status->state, state,
-				sizeof status->state - 1);
-		}
+		status->product[i].pid = (pid_t)number_at(row, "pid", NULL);
+		status->product[i].denied = number_at(row, "denied", NULL);
+		status->product[i].missed = number_at(row, "missed", NULL);
+		status->product[i].restarts = number_at(row, "restarts", NULL);
+		TEXT_AT(row, "name", status->product[i].name);
+		TEXT_AT(row, "state", status->product[i].state);
+		TEXT_AT(row, "mode", status->product[i].mode);
+		TEXT_AT(row, "last_fault", status->product[i].last_fault);
 	}
 }
 
