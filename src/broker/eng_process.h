@@ -38,7 +38,8 @@
 struct process {
 	int32_t pid, ppid, session;
 	uint32_t uid, gid;
-	uint32_t generation;            /* execs since creation, as far as known */
+	uint32_t generation;            /* execs since creation, as far as
+					 * known */
 	uint64_t start_ns;              /* since boot, cut to 10 ms: the same
 					 * from a record and from /proc */
 	uint64_t cgroup;
@@ -60,7 +61,8 @@ size_t process_table_bytes(void);
 /* memory: zeroed, process_table_bytes() long, 64-byte aligned. */
 void process_table_init(struct process_table *memory);
 /* A worker that takes over calls this before anything else: what its
- * predecessor was changing when it died is forgotten, the record comes again. */
+ * predecessor was changing when it died is forgotten; that record comes
+ * again. */
 void process_table_recover(struct process_table *table);
 /* Applies one record. Returns the process it is about, or null (exit of an
  * unknown one). Borrowed until the next apply. */
