@@ -72,11 +72,13 @@ static _Noreturn void run_exec(const struct server *server, int products,
 	char manifest[BROKER_PRODUCTS][128], log[128];
 	const char *argv[24] = { "bailey", "run", "--tree", env->tree,
 				 "--enforce", "--state", env->state };
-	int n = 7, fd;
+	int n = 7, fd, null;
 
 	snprintf(log, sizeof log, "%s/log", env->base);
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (fd < 0 || dup2(out, 1) < 0 || dup2(fd, 2) < 0) {
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
+	    dup2(fd, 2) < 0) {
 		_exit(126);
 	}
 	for (int i = 0; i < products && i < BROKER_PRODUCTS; i++) {

@@ -69,7 +69,8 @@ static int fill_hashes(struct bailey_client *client, unsigned long count)
 	}
 	r = r == 0 ? bailey_collection_commit(client) : r;
 	return r != 0 ? r : publish_rules(client,
-		"deny process.exec size < 1 and sha256 in collection hashes\n");
+		"ask file.open,process.exec size < 1 and "
+		"sha256 in collection hashes\n");
 }
 
 static int set_up(struct bailey_client *client, int argc, char **argv)
