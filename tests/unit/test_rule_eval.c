@@ -102,8 +102,9 @@ static void test_predicates(void **state)
 	struct rule_facts f = facts_of_open();
 	struct rule_match match;
 	char text[512];
+	size_t count = sizeof(predicates) / sizeof(predicates[0]);
 
-	for (size_t i = 0; i < sizeof(predicates) / sizeof(predicates[0]); i++) {
+	for (size_t i = 0; i < count; i++) {
 		enum rule_action want = predicates[i].matches ? RULE_DENY
 							 : RULE_NONE;
 		enum rule_action other = predicates[i].matches ? RULE_NONE
