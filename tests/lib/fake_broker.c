@@ -95,15 +95,17 @@ static void given_close(struct fake *fake)
 	}
 }
 
-/* Descriptors of HELLO; directories are "/" and go to the list's end. */
+/* Descriptors of HELLO; directories go to the list's end. */
 static size_t hello_fds(struct fake *fake, int *fds)
 {
+	const char *path = fake->script.directory;
 	size_t count = WIRE_FD_DIRECTORIES;
 
+	path = path ? path : "/";
 	memcpy(fds, fake->given, sizeof(fake->given));
 	for (unsigned i = 1; i <= BAILEY_DIRECTORY_STATE; i++) {
 		if (fake->script.directories >> i & 1u) {
-			fds[count++] = open("/", O_RDONLY | O_DIRECTORY);
+			fds[count++] = open(path, O_RDONLY | O_DIRECTORY);
 		}
 	}
 	return count;
@@ -274,6 +276,20 @@ void fake_refuse(struct fake *fake, uint32_t type, int error, uint32_t detail)
 	pthread_mutex_lock(&fake->lock);
 	fake->error[type] = error;
 	fake->detail[type] = detail;
+	pthread_mutex_unlock(&fake->lock);
+}
+
+const struct fake *fake_seen(struct fake *fake)
+{
+	pthread_mutex_lock(&fake->lock);
+	pthread_mutex_unlock(&fake->lock);
+	return fake;
+}
+
+void fake_confuse(struct fake *fake, uint32_t type)
+{
+	pthread_mutex_lock(&fake->lock);
+	fake->wrong_type = type;
 	pthread_mutex_unlock(&fake->lock);
 }
 

@@ -29,7 +29,8 @@ struct fake_script {
 	size_t leave_out;               /* descriptors not sent */
 	size_t reply_bytes;             /* 0: a whole reply */
 	bool hang_up;                   /* instead of a reply to HELLO */
-	uint32_t directories;           /* bits; each is a descriptor of "/" */
+	uint32_t directories;           /* bits; all of them are: */
+	const char *directory;          /* null: "/" */
 };
 
 struct fake {
@@ -68,6 +69,11 @@ void fake_hang_up(struct fake *fake);
 
 /* The next request of that type gets this error. */
 void fake_refuse(struct fake *fake, uint32_t type, int error, uint32_t detail);
+/* What it noted of all requests that were replied to; waits until the thread
+ * is done with the last one. */
+const struct fake *fake_seen(struct fake *fake);
+/* Replies carry this request type from now on; 0: the right one. */
+void fake_confuse(struct fake *fake, uint32_t type);
 unsigned fake_requests(struct fake *fake, uint32_t type);
 /* Waits until that many requests of the type have come. */
 void fake_await(struct fake *fake, uint32_t type, unsigned count);

@@ -412,7 +412,7 @@ static void do_many_threads_share_one_session(void **state)
 	struct many many = { .client = pair->client };
 	struct wire_answer answer;
 	pthread_t threads[4];
-	unsigned verdicts = 0, releases = 0, sent = 0, all = 20000;
+	unsigned verdicts = 0, releases = 0, sent = 0, all = 8000;
 	uint32_t free_slots[WIRE_SLOTS], free_count = 64;
 
 	for (uint32_t i = 0; i < free_count; i++) {

@@ -153,7 +153,7 @@ static void is_recorded_content_read_and_the_rest_absent(void **state)
 	assert_int_equal(bailey_next(client, -1, &news), 1);
 	assert_int_equal(bailey_file_read(event, 4, buffer, sizeof(buffer)),
 			 sizeof(CONTENT) - 4);
-	assert_string_equal(buffer, CONTENT + 4);
+	assert_string_equal(buffer, &CONTENT[4]);
 	assert_int_equal(bailey_file_read(event, sizeof(CONTENT), buffer, 1),
 			 -ENODATA);
 	assert_int_equal(bailey_file_read(event, 1000, buffer, 1), 0);

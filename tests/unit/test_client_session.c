@@ -77,9 +77,9 @@ static void does_hello_carry_schema_and_field_count(void **state)
 	struct bailey_client *client = connected();
 
 	(void)state;
-	assert_int_equal(fake->hello.version, WIRE_VERSION);
-	assert_int_equal(fake->hello.field_count, 20);
-	assert_string_equal(fake->hello.schema, "v1");
+	assert_int_equal(fake_seen(fake)->hello.version, WIRE_VERSION);
+	assert_int_equal(fake_seen(fake)->hello.field_count, 20);
+	assert_string_equal(fake_seen(fake)->hello.schema, "v1");
 	bailey_client_close(client);
 	fake_stop(fake);
 }
@@ -138,10 +138,11 @@ static void do_subscribe_and_ready_reach_the_broker(void **state)
 
 	(void)state;
 	assert_int_equal(bailey_subscribe(client, list, 2), 0);
-	assert_int_equal(fake->last_count[WIRE_REQUEST_SUBSCRIBE], 2);
-	assert_int_equal(fake->last_size[WIRE_REQUEST_SUBSCRIBE],
+	assert_int_equal(fake_seen(fake)->last_count[WIRE_REQUEST_SUBSCRIBE],
+			 2);
+	assert_int_equal(fake_seen(fake)->last_size[WIRE_REQUEST_SUBSCRIBE],
 			 sizeof(list));
-	assert_memory_equal(fake->last[WIRE_REQUEST_SUBSCRIBE], list,
+	assert_memory_equal(fake_seen(fake)->last[WIRE_REQUEST_SUBSCRIBE], list,
 			    sizeof(list));
 	assert_int_equal(bailey_ready(client), 0);
 	assert_int_equal(fake_requests(fake, WIRE_REQUEST_READY), 1);
@@ -249,7 +250,7 @@ static void do_rules_go_in_pieces_and_errors_name_the_line(void **state)
 	assert_int_equal(fake_requests(fake, WIRE_REQUEST_TEXT_BEGIN), 1);
 	assert_int_equal(fake_requests(fake, WIRE_REQUEST_TEXT_ADD), 3);
 	assert_int_equal(fake_requests(fake, WIRE_REQUEST_TEXT_COMMIT), 1);
-	assert_int_equal(fake->text_bytes, size);
+	assert_int_equal(fake_seen(fake)->text_bytes, size);
 	fake_refuse(fake, WIRE_REQUEST_TEXT_COMMIT, BAILEY_E_RULE, 12);
 	assert_int_equal(bailey_rules_replace(client, "x", 1, &line),
 			 -BAILEY_E_RULE);
@@ -278,8 +279,9 @@ static void does_a_collection_go_in_whole_members(void **state)
 			 -EBUSY);
 	assert_int_equal(bailey_collection_add(client, hashes, 3000), 0);
 	assert_int_equal(fake_requests(fake, WIRE_REQUEST_SET_ADD), 2);
-	assert_int_equal(fake->last_size[WIRE_REQUEST_SET_ADD] % 32, 0);
-	assert_int_equal(fake->last_count[WIRE_REQUEST_SET_ADD],
+	assert_int_equal(fake_seen(fake)->last_size[WIRE_REQUEST_SET_ADD] % 32,
+			 0);
+	assert_int_equal(fake_seen(fake)->last_count[WIRE_REQUEST_SET_ADD],
 			 3000 - 65528 / 32);
 	assert_int_equal(bailey_collection_remove(client, hashes, 1), 0);
 	assert_int_equal(bailey_collection_commit(client), 0);
@@ -344,7 +346,7 @@ static void does_log_never_wait_and_count_what_it_drops(void **state)
 	unsigned sent = 0, dropped = 0, before;
 
 	(void)state;
-	line = (const void *)fake->last[WIRE_REQUEST_LOG];
+	line = (const void *)fake_seen(fake)->last[WIRE_REQUEST_LOG];
 	assert_int_equal(bailey_log(client, 8, "x"), -EINVAL);
 	assert_int_equal(bailey_log(client, 6, "hello"), 0);
 	fake_await(fake, WIRE_REQUEST_LOG, 1);
@@ -376,9 +378,9 @@ static void is_a_session_out_of_step_over_for_requests(void **state)
 	struct bailey_client *client = connected();
 
 	(void)state;
-	fake->wrong_type = 99;
+	fake_confuse(fake, 99);
 	assert_int_equal(bailey_ready(client), -EPIPE);
-	fake->wrong_type = 0;
+	fake_confuse(fake, 0);
 	assert_int_equal(bailey_ready(client), -EPIPE);
 	bailey_client_close(client);
 	fake_stop(fake);
