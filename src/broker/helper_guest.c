@@ -18,8 +18,8 @@
 #define GUEST_LINES 20u
 #define GUEST_PAUSE_MS 20u
 #define GUEST_READ 65536u
-#define GUEST_REMOVE_TRIES 50u
-#define GUEST_REMOVE_US 1000u
+#define GUEST_REMOVE_TRIES 500u
+#define GUEST_REMOVE_MS 4u
 
 void guest_text_init(struct guest_text *text, int fd)
 {
@@ -101,6 +101,7 @@ struct guest *guest_add(struct helper *helper, pid_t pid, int pidfd,
 		if (guest->pid) {
 			continue;
 		}
+		memset(guest, 0, sizeof(*guest));
 		guest->pid = pid;
 		guest->pidfd = pidfd;
 		snprintf(guest->name, sizeof(guest->name), "%s", name);
@@ -125,40 +126,31 @@ void guest_read(struct guest *guest, mono_t now)
 }
 
 /* The kernel empties a dead namespace's groups a moment after its init is
- * reported dead. */
-static void guest_remove_cgroups(const struct helper *helper, const char *name)
+ * reported dead, so removing them may need another turn of the loop. */
+void guest_leave(struct helper *helper, struct guest *guest, mono_t now)
 {
-	for (unsigned i = 0; i < GUEST_REMOVE_TRIES; i++) {
-		if (jail_cgroups_remove(&helper->cgroups, name) != -EBUSY) {
+	if (guest->cgroup[0] &&
+	    jail_cgroups_remove(&helper->cgroups, guest->cgroup) == -EBUSY) {
+		if (++guest->tries < GUEST_REMOVE_TRIES) {
+			guest->again = mono_add(now, GUEST_REMOVE_MS * MONO_MS);
 			return;
 		}
-		usleep(GUEST_REMOVE_US);
+		log_warning("%s: its cgroup %s is still in use", guest->name,
+			    guest->cgroup);
 	}
-	log_warning("%s: its cgroup is still in use", name);
-}
-
-static bool guest_other(const struct helper *helper, const struct guest *self)
-{
-	for (uint32_t i = 0; i < HELPER_GUESTS; i++) {
-		const struct guest *g = &helper->guest[i];
-
-		if (g != self && g->pid && strcmp(g->name, self->name) == 0) {
-			return true;
-		}
-	}
-	return false;
+	guest->pid = 0;
 }
 
 void guest_end(struct helper *helper, struct guest *guest)
 {
+	mono_t now = mono_now();
+
 	own_remove(guest->pid);
 	if (guest->text.fd >= 0) {
-		guest_read(guest, mono_now());
-	}
-	if (guest->name[0] && !guest_other(helper, guest)) {
-		guest_remove_cgroups(helper, guest->name);
+		guest_read(guest, now);
 	}
 	fd_closep(&guest->text.fd);
-	fd_closep(&guest->pidfd);
-	guest->pid = 0;
+	guest->text.fd = -1;
+	close(fd_take(&guest->pidfd));
+	guest_leave(helper, guest, now);
 }

@@ -36,6 +36,7 @@ enum { PREPARED_ROOT, PREPARED_PROCS, PREPARED_DIRECTORIES = PREPARED_PROCS +
 
 struct helper_prepared {
 	uint32_t have;
+	char cgroup[JAIL_CGROUP_NAME];
 	int32_t error[JAIL_MEASURES];   /* of measures that preparation does */
 	struct jail_files files;
 };
@@ -82,8 +83,11 @@ struct guest_text {
 
 struct guest {
 	pid_t pid;                      /* 0: free */
-	int pidfd;
+	int pidfd;                      /* -1: gone, its cgroups not yet */
 	char name[MANIFEST_NAME];       /* "" for a keeper */
+	char cgroup[JAIL_CGROUP_NAME];
+	uint32_t tries;                 /* to remove them */
+	mono_t again;                   /* next one */
 	struct guest_text text;
 };
 
@@ -98,6 +102,7 @@ struct helper {
 	int monitor;                    /* pidfd */
 	int null;
 	bool strict;                    /* files must be root's alone */
+	uint64_t serial;                /* counts jobs: names of cgroups */
 	struct jail_cgroups cgroups;
 	struct job job[HELPER_JOBS];
 	struct guest guest[HELPER_GUESTS];
@@ -186,7 +191,10 @@ void guest_text_read(struct guest_text *text, mono_t now,
 /* Registers a process that the monitor will reap. Null: table is full. */
 struct guest *guest_add(struct helper *helper, pid_t pid, int pidfd,
 			const char *name, int text);
+/* It died: unregisters it, reads its last words. */
 void guest_end(struct helper *helper, struct guest *guest);
+/* Removes its cgroups; the entry is free when that is done or given up. */
+void guest_leave(struct helper *helper, struct guest *guest, mono_t now);
 void guest_read(struct guest *guest, mono_t now);
 
 /* ---- helper_file.c: files that root wrote ---- */

@@ -171,8 +171,11 @@ _Noreturn static void launch_child(const struct helper *helper,
 }
 
 static void launch_entering(struct helper *helper, struct job *job,
-			    struct launch *l, pid_t pid, int pidfd)
+			    struct launch *l, const char *cgroup, pid_t pid,
+			    int pidfd)
 {
+	struct guest *guest;
+
 	job->state = JOB_ENTERING;
 	job->pid = pid;
 	job->pidfd = dup(pidfd);
@@ -182,10 +185,13 @@ static void launch_entering(struct helper *helper, struct job *job,
 		job->directory[i] = fd_take(&l->fd[PREPARED_DIRECTORIES + i]);
 	}
 	(void)fcntl(job->channel, F_SETFL, O_NONBLOCK);
-	if (!guest_add(helper, pid, pidfd, job->request.manifest.name,
-		       fd_take(&l->text[0]))) {
+	guest = guest_add(helper, pid, pidfd, job->request.manifest.name,
+			  fd_take(&l->text[0]));
+	if (!guest) {
 		launch_give_up(helper, job, EAGAIN, "too many products");
+		return;
 	}
+	memcpy(guest->cgroup, cgroup, sizeof(guest->cgroup));
 }
 
 void launch_product(struct helper *helper, struct job *job,
@@ -218,7 +224,7 @@ void launch_product(struct helper *helper, struct job *job,
 		launch_child(helper, job, &l, namespaces);
 	}
 	if (r == 0) {
-		launch_entering(helper, job, &l, pid, pidfd);
+		launch_entering(helper, job, &l, prepared->cgroup, pid, pidfd);
 	} else {
 		struct helper_reply reply = { .type = HELPER_DONE,
 					      .error = -r };
@@ -226,6 +232,7 @@ void launch_product(struct helper *helper, struct job *job,
 		snprintf(reply.text, sizeof(reply.text), "clone: %s",
 			 strerror(-r));
 		loop_reply(helper, &job->request, &reply, NULL, 0);
+		(void)jail_cgroups_remove(&helper->cgroups, prepared->cgroup);
 	}
 	launch_fini(&l);
 }

@@ -63,6 +63,7 @@ static int main_job_fork(struct helper *helper, struct job *job)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		return result_errno();
 	}
+	helper->serial++;
 	job->pid = own_fork();
 	if (job->pid == 0) {
 		close(pair[0]);
@@ -258,6 +259,10 @@ static void main_poll_fill(struct helper *helper, struct main_poll *p,
 		if (guest->pid == 0) {
 			continue;
 		}
+		if (guest->pidfd < 0) {
+			main_poll_until(p, now, guest->again);
+			continue;
+		}
 		main_poll_add(p, guest->pidfd, NULL, guest);
 		if (guest->text.fd < 0) {
 			continue;
@@ -280,6 +285,9 @@ static void main_poll_serve(struct helper *helper, struct main_poll *p,
 		if (!p->fd[i].revents) {
 			continue;
 		}
+		if (guest && guest->pidfd < 0) {
+			continue;       /* ended earlier in this turn */
+		}
 		if (job && job->state == JOB_RUNNING) {
 			main_job_message(helper, job);
 		} else if (job && job->state == JOB_ENDING) {
@@ -301,6 +309,30 @@ static void main_poll_serve(struct helper *helper, struct main_poll *p,
 			main_job_late(helper, job);
 		}
 	}
+	for (uint32_t i = 0; i < HELPER_GUESTS; i++) {
+		struct guest *guest = &helper->guest[i];
+
+		if (guest->pid && guest->pidfd < 0 &&
+		    !mono_between(now, guest->again)) {
+			guest_leave(helper, guest, now);
+		}
+	}
+}
+
+static void main_end_guest(struct helper *helper, struct guest *guest,
+			   mono_t last)
+{
+	struct pollfd p = { .fd = guest->pidfd, .events = POLLIN };
+	uint64_t ms = mono_between(mono_now(), last) / MONO_MS;
+
+	if (guest->pid && guest->pidfd >= 0 && poll(&p, 1, (int)ms) == 1) {
+		guest_end(helper, guest);
+	}
+	while (guest->pid && guest->pidfd < 0 &&
+	       mono_between(mono_now(), last)) {
+		usleep(1000);
+		guest_leave(helper, guest, mono_now());
+	}
 }
 
 /* Products end with the monitor by their death signal; wait for that, so that
@@ -315,13 +347,7 @@ _Noreturn static void main_end(struct helper *helper)
 		}
 	}
 	for (uint32_t i = 0; i < HELPER_GUESTS; i++) {
-		struct guest *guest = &helper->guest[i];
-		struct pollfd p = { .fd = guest->pidfd, .events = POLLIN };
-		uint64_t ms = mono_between(mono_now(), last) / MONO_MS;
-
-		if (guest->pid && poll(&p, 1, (int)ms) == 1) {
-			guest_end(helper, guest);
-		}
+		main_end_guest(helper, &helper->guest[i], last);
 	}
 	_exit(0);
 }

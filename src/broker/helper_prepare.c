@@ -193,7 +193,10 @@ void task_prepare(const struct helper *helper,
 		job_done(channel, request, r, text);
 		return;
 	}
-	jail_cgroups_make(&helper->cgroups, m, &fd[PREPARED_PROCS], error);
+	jail_cgroups_name(&helper->cgroups, m->name, helper->serial,
+			  prepared->cgroup);
+	jail_cgroups_make(&helper->cgroups, m, prepared->cgroup,
+			  &fd[PREPARED_PROCS], error);
 	message.prepared = 1;
 	for (unsigned i = 0; i < PREPARED_END; i++) {
 		if (fd[i] >= 0) {

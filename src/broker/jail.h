@@ -32,6 +32,7 @@
 #define JAIL_ROOT_BYTES (256u << 20)    /* ceiling of the private root */
 #define JAIL_DIRECTORIES 4u             /* index: enum bailey_directory */
 #define JAIL_CGROUPS 4u                 /* hierarchies: v2, or v1 each */
+#define JAIL_CGROUP_NAME 96u
 
 /* X(SYMBOL, required, "what", "what is lost without it") */
 #define JAIL_MEASURE_TABLE(X)                                                 \
@@ -144,12 +145,15 @@ enum { JAIL_CGROUP_MEMORY, JAIL_CGROUP_PIDS, JAIL_CGROUP_CPU,
        JAIL_CGROUP_UNIFIED };
 
 void jail_cgroups_open(struct jail_cgroups *ret_groups, pid_t owner);
-/* Makes the product's groups with its limits. ret_procs: cgroup.procs of
+/* Makes groups of this name with the product's limits. ret_procs: cgroup.procs of
  * each, open for writing, or -1. ret_error: 0 or errno by measure. */
 void jail_cgroups_make(const struct jail_cgroups *groups,
-		       const struct manifest *manifest,
+		       const struct manifest *manifest, const char *name,
 		       int ret_procs[JAIL_CGROUPS],
 		       int ret_error[JAIL_MEASURES]);
+/* A name that no other start has: `serial` counts starts. */
+void jail_cgroups_name(const struct jail_cgroups *groups, const char *product,
+		       uint64_t serial, char ret_name[JAIL_CGROUP_NAME]);
 /* Removes them; opens nothing. 0, or -EBUSY while tasks are in them. */
 int jail_cgroups_remove(const struct jail_cgroups *groups, const char *name);
 

@@ -247,10 +247,11 @@ void jail_cgroups_open(struct jail_cgroups *ret_groups, pid_t owner)
 	}
 }
 
-static void cgroup_name(const struct jail_cgroups *groups, const char *product,
-			char *ret_name, size_t size)
+void jail_cgroups_name(const struct jail_cgroups *groups, const char *product,
+		       uint64_t serial, char ret_name[JAIL_CGROUP_NAME])
 {
-	snprintf(ret_name, size, "%s%s", groups->prefix, product);
+	snprintf(ret_name, JAIL_CGROUP_NAME, "%s%s-%llu", groups->prefix,
+		 product, (unsigned long long)serial);
 }
 
 /* Returns the new group, or a negative errno. */
@@ -258,10 +259,8 @@ static int cgroup_make(int parent, const char *name)
 {
 	int fd;
 
-	/* A predecessor's group is empty, or this fails: limits are ours. */
-	if (mkdirat(parent, name, 0755) < 0 &&
-	    (errno != EEXIST || unlinkat(parent, name, AT_REMOVEDIR) < 0 ||
-	     mkdirat(parent, name, 0755) < 0)) {
+	/* One that is there is not ours to join: its limits are unknown. */
+	if (mkdirat(parent, name, 0755) < 0) {
 		return result_errno();
 	}
 	fd = openat(parent, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -269,7 +268,7 @@ static int cgroup_make(int parent, const char *name)
 }
 
 void jail_cgroups_make(const struct jail_cgroups *groups,
-		       const struct manifest *manifest,
+		       const struct manifest *manifest, const char *name,
 		       int ret_procs[JAIL_CGROUPS],
 		       int ret_error[JAIL_MEASURES])
 {
@@ -278,9 +277,8 @@ void jail_cgroups_make(const struct jail_cgroups *groups,
 	size_t count = groups->unified ? sizeof(cgroup_v2) / sizeof(*table) :
 		       sizeof(cgroup_v1) / sizeof(*table);
 	int group[JAIL_CGROUPS];
-	char name[96], text[64];
+	char text[64];
 
-	cgroup_name(groups, manifest->name, name, sizeof(name));
 	for (unsigned i = 0; i < JAIL_CGROUPS; i++) {
 		ret_procs[i] = -1;
 		group[i] = groups->parent[i] < 0 ? -ENOTSUP :
@@ -311,13 +309,11 @@ void jail_cgroups_make(const struct jail_cgroups *groups,
 
 int jail_cgroups_remove(const struct jail_cgroups *groups, const char *name)
 {
-	char whole[96];
 	int result = 0;
 
-	cgroup_name(groups, name, whole, sizeof(whole));
 	for (unsigned i = 0; i < JAIL_CGROUPS; i++) {
 		if (groups->parent[i] >= 0 &&
-		    unlinkat(groups->parent[i], whole, AT_REMOVEDIR) < 0 &&
+		    unlinkat(groups->parent[i], name, AT_REMOVEDIR) < 0 &&
 		    errno != ENOENT) {
 			result = result_errno();
 		}

@@ -28,8 +28,10 @@
 
 #include "base/mono.h"
 #include "lib/jail_monitor.h"
+#include "proto/wire.h"
 
 static char probe_path[64];
+static const char *scan_path;
 static struct jail_monitor monitor;
 
 /* The probe must be root's alone, whoever built it: a copy on our tmpfs. */
@@ -277,6 +279,25 @@ static void a_start_that_fails_says_why(void **state)
 	assert_int_equal(jail_cgroup_count(getpid()), 0);
 }
 
+/* The signature scanner, linked against libyara and what that needs: it must
+ * come as far as its first request. */
+static void a_product_with_many_libraries_starts(void **state)
+{
+	struct wire_request hello;
+	struct jail_started s;
+	struct manifest m;
+	char bytes[4096];
+
+	jail_manifest(&m, scan_path, "scan", "");
+	jail_start(&monitor, &m, &s);
+	assert_int_equal(s.error, 0);
+	assert_true(jail_hear(&s, bytes, sizeof(bytes)) >=
+		    (ssize_t)sizeof(hello));
+	memcpy(&hello, bytes, sizeof(hello));
+	assert_int_equal(hello.type, WIRE_REQUEST_HELLO);
+	jail_stop(&s);
+}
+
 /* The program is replaced between two starts: the new one must run. */
 static void a_changed_program_is_noticed(void **state)
 {
@@ -342,6 +363,7 @@ static void products_end_with_the_monitor(void **state)
 	assert_int_equal(wait_gone(product), 0);
 	assert_int_equal(wait_gone(helper), 0);
 	assert_int_equal(jail_cgroup_count(pid), 0);
+	jail_remove(strrchr(text, ' ') + 1);
 }
 
 int main(int argc, char **argv)
@@ -355,6 +377,7 @@ int main(int argc, char **argv)
 		T(bounds_a_flood_of_standard_error),
 		T(two_hundred_starts_leak_nothing_and_are_quick),
 		T(a_start_that_fails_says_why),
+		T(a_product_with_many_libraries_starts),
 		T(a_changed_program_is_noticed),
 		T(products_end_with_the_monitor),
 #undef T
@@ -366,5 +389,6 @@ int main(int argc, char **argv)
 	}
 	alarm(110);
 	probe_place(argv[1]);
+	scan_path = argv[2];
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

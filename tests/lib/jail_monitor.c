@@ -77,10 +77,15 @@ void jail_monitor_init(struct jail_monitor *ret_monitor)
 	m->socket = pair[0];
 }
 
-static int jail_remove(const char *path, const struct stat *st, int flag,
-		       struct FTW *walk)
+static int jail_remove_one(const char *path, const struct stat *st, int flag,
+			   struct FTW *walk)
 {
 	return remove(path);
+}
+
+void jail_remove(const char *path)
+{
+	nftw(path, jail_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 bool jail_monitor_fini(struct jail_monitor *monitor)
@@ -97,7 +102,7 @@ bool jail_monitor_fini(struct jail_monitor *monitor)
 		kill(monitor->helper, SIGKILL);
 		waitpid(monitor->helper, NULL, 0);
 	}
-	nftw(monitor->base, jail_remove, 16, FTW_DEPTH | FTW_PHYS);
+	jail_remove(monitor->base);
 	return ended;
 }
 

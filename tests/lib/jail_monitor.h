@@ -55,6 +55,8 @@ int jail_fd_count(pid_t pid);
 int jail_own_count(const struct jail_monitor *monitor);
 /* Directories named bailey-* below the cgroup hierarchies. */
 int jail_cgroup_count(pid_t monitor);
+/* A temporary directory with all that is in it. */
+void jail_remove(const char *path);
 void jail_write(const char *directory, const char *name, const char *text,
 		unsigned mode);
 

@@ -315,6 +315,25 @@ static int probe_hello(char **environment)
 	return 0;
 }
 
+/* Started as a keeper would be: what did it inherit? */
+static int probe_keeper(int argc, char **environment)
+{
+	char text[64];
+	int first = 0, last = 0;
+
+	for (int fd = 3; fd < 1024; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0) {
+			first = first ? first : fd;
+			last = fd;
+		}
+	}
+	snprintf(text, sizeof(text), "keeper %d %d %d %d", first, last, argc,
+		 environment[0] != NULL);
+	(void)!send(5, text, strlen(text), MSG_NOSIGNAL);
+	pause();
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(char **environment);
@@ -326,6 +345,9 @@ static const struct {
 
 int main(int argc, char **argv, char **environment)
 {
+	if (strcmp(argv[0], "bailey-engine") == 0) {
+		return probe_keeper(argc, environment);
+	}
 	for (size_t i = 0; i < sizeof(probe_modes) / sizeof(probe_modes[0]);
 	     i++) {
 		if (argc > 1 && strcmp(argv[1], probe_modes[i].name) == 0) {
