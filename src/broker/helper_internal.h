@@ -27,7 +27,7 @@
 #define HELPER_JOBS 8u
 #define HELPER_GUESTS (HANDOFF_PRODUCTS * 2u + 4u)
 #define HELPER_FDS 16u          /* in one datagram */
-#define HELPER_LIMIT_MS 10000u  /* of a job whose request names none */
+#define HELPER_LIMIT_MS 30000u  /* of a job whose request names none */
 
 /* What a prepare job hands to the loop. Descriptors beside it: the bits of
  * `have` in rising order. */
