@@ -40,7 +40,9 @@ static int file_of(const char *text, size_t size)
 	for (size_t i = 0; i < size; i++) {
 		bytes[i] = (char)(' ' + i * 2654435761u / 65536 % 95);
 	}
-	memcpy(bytes, text, strlen(text) < size ? strlen(text) : size);
+	for (size_t i = 0; i < size && text[i] != '\0'; i++) {
+		bytes[i] = text[i];
+	}
 	assert_int_equal(pwrite(fd, bytes, size, 0), (ssize_t)size);
 	free(bytes);
 	return fd;
