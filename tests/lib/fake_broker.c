@@ -37,10 +37,15 @@ static int reopen_read_only(int fd)
 	return read_only;
 }
 
-static void channels_new(struct fake *fake)
+static void session_new(struct fake *fake)
 {
 	int pair[2];
 
+	if (fake->script.session > 0) {
+		fake->session = fake->script.session;
+		fake->saved = -1;
+		return;
+	}
 	fake->saved = fcntl(WIRE_SESSION_FD, F_DUPFD_CLOEXEC, 32);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 				    pair), 0);
@@ -51,6 +56,13 @@ static void channels_new(struct fake *fake)
 				 WIRE_SESSION_FD);
 		close(pair[1]);
 	}
+}
+
+static void channels_new(struct fake *fake)
+{
+	int pair[2];
+
+	session_new(fake);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 				    pair), 0);
 	fake->files = pair[0];
@@ -172,6 +184,13 @@ static void request_note(struct fake *fake, const struct wire_request *head,
 	memcpy(fake->last[t], payload,
 	       size < sizeof(fake->last[t]) ? size : sizeof(fake->last[t]));
 	fake->text_bytes += t == WIRE_REQUEST_TEXT_ADD ? size : 0;
+	if (t == WIRE_REQUEST_LOG && size == sizeof(struct wire_log)) {
+		const struct wire_log *line = (const void *)payload;
+		size_t n = strlen(fake->logged);
+
+		snprintf(fake->logged + n, sizeof(fake->logged) - n, "%.*s\n",
+			 (int)sizeof(line->text), line->text);
+	}
 	if (t == WIRE_REQUEST_HELLO && size == sizeof(fake->hello)) {
 		memcpy(&fake->hello, payload, size);
 	}
@@ -262,7 +281,9 @@ void fake_stop(struct fake *fake)
 	close(fake->answers_fd);
 	munmap(fake->events, WIRE_EVENTS_BYTES);
 	munmap(fake->answers, WIRE_ANSWERS_BYTES);
-	close(WIRE_SESSION_FD);
+	if (fake->script.session <= 0) {
+		close(WIRE_SESSION_FD);
+	}
 	if (fake->saved >= 0) {
 		dup2(fake->saved, WIRE_SESSION_FD);
 		close(fake->saved);

@@ -31,6 +31,8 @@ struct fake_script {
 	bool hang_up;                   /* instead of a reply to HELLO */
 	uint32_t directories;           /* bits; all of them are: */
 	const char *directory;          /* null: "/" */
+	int session;                    /* the engine's end, taken over; 0: a
+					 * new pair, its other end on 3 */
 };
 
 struct fake {
@@ -59,6 +61,7 @@ struct fake {
 	size_t last_size[FAKE_REQUESTS];
 	unsigned char last[FAKE_REQUESTS][512];
 	size_t text_bytes;              /* by TEXT_ADD in all */
+	char logged[4096];              /* LOG lines, '\n' after each */
 };
 
 struct fake *fake_start(const struct fake_script *script);
