@@ -47,12 +47,15 @@ enum handoff_verdict {          /* verdict[number of an event descriptor] */
 struct handoff_table {
 	uint32_t magic;
 	uint32_t features;              /* HANDOFF_HAS_* */
+	uint32_t engine_uid, engine_gid;
 	/* the monitor and the helper write */
 	_Atomic uint32_t forced;        /* enum handoff_forced */
 	_Atomic int32_t own[HANDOFF_OWN];       /* pids; 0 free */
 	_Atomic uint32_t own_count;     /* slots in use, upper bound */
+	_Atomic uint32_t overload_denies;       /* too many open: deny */
 	/* the worker writes */
 	_Atomic int32_t worker_pid;
+	_Atomic uint32_t worker_stopped;        /* by a signal */
 	_Atomic uint32_t worker_restarts;
 	_Atomic uint64_t progress;      /* moves with each event and answer */
 	_Atomic uint32_t open_questions;

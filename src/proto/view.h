@@ -86,6 +86,7 @@ enum view_product_state {
 	X(allowed, "answered allow")                                          \
 	X(denied, "answered deny")                                            \
 	X(would_deny, "denials recorded but not applied (observe)")           \
+	X(off, "allowed while switched off")                                  \
 	X(own, "questions of the broker's own processes, allowed")            \
 	X(cached, "answered from the engine's cache")                         \
 	X(ruled, "answered by a rule")                                        \
@@ -160,7 +161,8 @@ struct view_product {
 	X(TWIN, 10, "twin", "the other question of the same exec")            \
 	X(OBSERVE, 11, "observe", "answered before anybody was asked")        \
 	X(OFF, 12, "off", "switched off")                                     \
-	X(SUCCESSOR, 13, "successor", "decided after a worker's death")
+	X(SUCCESSOR, 13, "successor", "decided after a worker's death")       \
+	X(CHANGED, 14, "changed", "a program that changed while it was judged")
 
 enum view_by {
 #define VIEW_ENUM(sym, num, name, help) VIEW_BY_##sym = num,

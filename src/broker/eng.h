@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * broker/eng.h - the engine's state: all that a worker leaves to the next one
+ *
+ * The keeper maps one struct engine as shared memory before it clones its
+ * first worker. When a worker dies, at whatever instruction, this block, the
+ * descriptor table and the products' regions are still there, and the next
+ * worker goes on from them (eng_succeed.c).
+ *
+ * Threads of the worker and what each may write:
+ *   reply thread    questions, cache, processes, slots, counters, decisions
+ *   closer threads  their queue's tail
+ *   service thread  sessions while they are not serving, programs, mutes
+ * What one publishes to another is _Atomic and says so. No locks are shared
+ * with the reply thread; it allocates nothing, opens nothing, closes nothing
+ * and logs nothing.
+ *
+ * The life of one question, in reading order: eng_source.c, eng_intake.c,
+ * eng_rules.c, eng_cache.c, eng_dispatch.c, eng_answer.c, eng_verdict.c.
+ */
+#ifndef BROKER_ENG_H
+#define BROKER_ENG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bailey/client.h>
+
+#include "base/mono.h"
+#include "base/result.h"
+#include "broker/eng_process.h"
+#include "broker/handoff.h"
+#include "broker/source_process_ring.h"
+#include "config/manifest.h"
+#include "proto/view.h"
+#include "proto/wire.h"
+#include "rule/rule.h"
+
+/* Limits; each has a stated behaviour when reached. */
+#define ENG_OPEN_TOTAL 512u     /* waiting questions: then the overload answer */
+#define ENG_OPEN_PER_UID 64u    /* ... of one uid (root excepted) */
+#define ENG_UIDS 1024u          /* counters; > ENG_OPEN_TOTAL */
+#define ENG_QUESTIONS 1024u     /* waiting or still with a product: then `full` */
+#define ENG_READ_EVENTS 16u     /* taken from the kernel by one read */
+#define ENG_CLOSE_QUEUE 8192u   /* descriptors to close; >= HANDOFF_FDS */
+#define ENG_CLOSERS 2u
+#define ENG_CACHE_ENTRIES 65536u /* direct-mapped, newest wins */
+#define ENG_TWINS 256u          /* direct-mapped by pid */
+#define ENG_STALLS 1024u        /* direct-mapped by pid */
+#define ENG_POISON 1024u        /* direct-mapped by object and product */
+#define ENG_KEEP 4096u          /* files never denied: further ones are not kept */
+#define ENG_MOUNTS 4096u        /* host mount ids: further ones are `foreign` */
+#define ENG_DENIAL_OBJECTS 256u /* distinct objects that a brake counts */
+#define ENG_DENIALS 2048u       /* ring: the oldest gives way */
+#define ENG_EVENTS 1024u        /* ring for `bailey events` */
+#define ENG_DEATHS 64u          /* objects and uids under which workers died */
+#define ENG_SPIN_NS 30000u      /* how long to look before going to sleep */
+#define ENG_CTIME_AGE_NS (20u * 1000000u)
+#define ENG_STALL_WINDOW_NS (10u * MONO_S)
+
+enum eng_kind { ENG_OPEN, ENG_EXEC, ENG_KINDS };
+
+enum { ENG_NEWS_FORK = 1, ENG_NEWS_STARTED = 2, ENG_NEWS_EXIT = 4 };
+
+struct object {
+	uint64_t device, inode, generation;
+	uint64_t changed_ns;            /* ctime */
+	uint64_t size;
+	uint64_t mount;
+	uint32_t mode, owner, links;
+};
+
+struct asker {
+	int32_t pid, ppid;
+	uint32_t uid, gid, generation;
+	uint64_t start_ns, cgroup, exe_device, exe_inode;
+	bool uncertain;
+	bool known;
+};
+
+enum question_state {
+	QUESTION_FREE,          /* in the free list */
+	QUESTION_OPEN,          /* the kernel waits for us */
+	QUESTION_ANSWERED       /* the kernel has its answer; a product still
+				 * holds the event or owes its (recorded) opinion */
+};
+
+#define QUESTION_NONE UINT32_MAX
+
+struct question {
+	_Atomic uint32_t state; /* the token: OPEN -> ANSWERED happens once */
+	uint32_t index;
+	int32_t fd;             /* event descriptor; -1 once handed to a closer */
+	enum eng_kind kind;
+	uint64_t id;
+	mono_t read_at;
+	struct object object;
+	struct asker asker;
+	uint32_t epoch;         /* of rules, content, mode when it was judged */
+	/* bits: product index */
+	uint32_t asked;         /* an event was sent */
+	uint32_t waiting;       /* its opinion decides and is not there yet */
+	uint32_t owing;         /* its opinion is not there yet */
+	uint32_t allowed, denied, missed;
+	uint32_t observing;     /* opinion is only recorded */
+	uint32_t ruled_allow;   /* that product's own rules allowed */
+	uint16_t slot[HANDOFF_PRODUCTS];
+	mono_t due[HANDOFF_PRODUCTS];
+	enum bailey_scope scope;
+	uint32_t follower;      /* next question with the same key */
+	uint8_t rechecks;       /* asked again because the object changed */
+	uint8_t had_writer;
+	uint8_t by;             /* enum view_by, of the answer */
+	uint8_t verdict, would; /* enum bailey_verdict */
+	uint8_t cacheable;
+	uint16_t charged;       /* place in uid_open, plus 1; 0: not waiting */
+	int32_t rule_line;
+	bool path_foreign;
+	uint16_t path_length;
+	char path[VIEW_PATH];
+	struct bailey_finding finding;
+};
+
+/* One compiled rule text, in a memfd that successors map again. */
+struct program {
+	_Atomic(const struct rule_program *) rules;
+	int fd;                 /* -1: none */
+	size_t size;
+	uint64_t expires_ns;    /* CLOCK_MONOTONIC; 0: never */
+};
+
+enum session_phase {
+	SESSION_EMPTY,          /* no process behind it */
+	SESSION_CONNECTED,      /* HELLO done; the service thread sets it up */
+	SESSION_SERVING,        /* READY; the reply thread asks it */
+	SESSION_ENDING,         /* no more questions; the reply thread drops it */
+	SESSION_DROPPED         /* the service thread may take it apart */
+};
+
+struct slot {
+	uint64_t id;            /* of the event in it; 0: free */
+	uint32_t question;      /* or QUESTION_NONE */
+	bool answered;
+};
+
+struct session {
+	_Atomic uint32_t phase; /* enum session_phase */
+	uint32_t index;
+	bool present;           /* the monitor told us of this product */
+	struct manifest manifest;
+	struct view_product view;       /* counters and state, for people */
+	_Atomic uint32_t mode;          /* enum bailey_mode */
+	_Atomic uint32_t suspended;     /* by the administrator */
+	_Atomic uint64_t bypass_until;  /* CLOCK_MONOTONIC ns; 0: no */
+	/* descriptors: made by the service thread, closed by it */
+	int socket;
+	int wake_product, wake_engine;  /* our ends */
+	int files;
+	int directory[3];               /* content, config, state; -1: none */
+	/* what it subscribed to */
+	_Atomic uint32_t deadline_ms[ENG_KINDS];        /* 0: not subscribed */
+	_Atomic uint32_t want_file[ENG_KINDS];
+	_Atomic uint32_t news_wanted;   /* ENG_NEWS_* bits */
+	struct bailey_mute mutes[2][WIRE_MUTES];
+	uint32_t mute_count[2];
+	_Atomic uint32_t mute_now;
+	struct program rules;
+	/* the reply thread's own */
+	uint32_t question_head, news_head, answers_taken;
+	uint32_t kind_sequence[ENG_KINDS];
+	uint64_t sequence;
+	uint32_t free_count;
+	uint16_t free_slot[WIRE_SLOTS];
+	struct slot slot[WIRE_SLOTS];
+	mono_t last_answer;     /* when it last answered anything */
+	mono_t unanswered_since; /* first miss since then; 0: none */
+	uint32_t probe;         /* question that is its probe, or QUESTION_NONE */
+	uint32_t denial_count;  /* distinct objects, in the window */
+	mono_t denial_window;
+	uint64_t denial_object[ENG_DENIAL_OBJECTS];
+	_Atomic uint32_t alarm; /* put into observe: tell the monitor */
+	_Atomic uint32_t fault; /* enum session_fault, for the service thread */
+};
+
+/* Why a session is ended. X(SYMBOL, "text for status and log") */
+#define SESSION_FAULT_TABLE(X)                                                \
+	X(NONE, "")                                                           \
+	X(GONE, "the process ended")                                          \
+	X(CLOSED, "closed its session")                                       \
+	X(ANSWER_HEAD, "wrote an impossible answer count")                    \
+	X(ANSWER_TYPE, "wrote an unknown kind of answer")                     \
+	X(ANSWER_SLOT, "answered for a slot that does not exist")             \
+	X(ANSWER_ID, "answered for an event that it does not hold")           \
+	X(ANSWER_VERDICT, "wrote an impossible verdict or scope")             \
+	X(REQUEST, "sent a malformed request")                                \
+	X(DESCRIPTORS, "sent descriptors")                                    \
+	X(FLOOD, "sent requests faster than allowed")                         \
+	X(HUNG, "answered nothing for two deadlines")                         \
+	X(NOT_READY, "did not become ready in time")                          \
+	X(FILES, "did not take the descriptors sent to it")                   \
+	X(RETURN, "did not return descriptors in time")                       \
+	X(DENIALS, "denied too much")
+
+enum session_fault {
+#define ENG_ENUM(sym, text) SESSION_FAULT_##sym,
+	SESSION_FAULT_TABLE(ENG_ENUM)
+#undef ENG_ENUM
+};
+
+struct cache_entry {
+	uint64_t device, inode, generation, changed_ns, size;
+	uint64_t exe_inode;     /* 0: scope is the object alone */
+	uint32_t exe_device;
+	uint32_t epoch;
+	uint8_t kind, verdict, rest[6];
+};
+
+struct twin {
+	int32_t pid;
+	uint8_t verdict;
+	uint64_t device, inode;
+	mono_t until;
+};
+
+struct stall {                  /* what a task has waited in its window */
+	int32_t pid;
+	mono_t since;
+	uint64_t waited_ns;
+};
+
+struct poison {
+	uint64_t key;           /* of object, its ctime, and product */
+	uint8_t strikes;
+};
+
+/* Ring of decisions: one writer (reply thread), readers check `head`. */
+struct decisions {
+	_Atomic uint64_t head;
+	uint32_t size;
+	struct view_decision *entry;
+};
+
+/* Single producer (reply thread), consumers take by compare-and-swap. */
+struct close_queue {
+	_Atomic uint32_t head, tail;
+	_Atomic uint32_t sleeping;      /* futex: closers that wait */
+	_Atomic int32_t fd[ENG_CLOSE_QUEUE];
+};
+
+/* One product's regions: mapped by the keeper, so that workers share them. */
+struct region {
+	int events_fd, events_ro_fd, answers_fd;
+	struct wire_events *events;
+	struct wire_answers *answers;
+};
+
+struct engine {
+	struct handoff_table *table;
+	uint64_t seed;          /* of hash tables that users can aim at */
+	uint32_t processors;
+	/* read() of the group goes here; a successor looks at it again */
+	uint32_t read_bytes;
+	char read_buffer[ENG_READ_EVENTS * 64] __attribute__((aligned(8)));
+	uint32_t current;       /* question being worked on: blamed for a death */
+	uint64_t next_id;
+	uint32_t open_count;
+	uint32_t used_count;
+	uint32_t free_question[ENG_QUESTIONS];
+	struct question question[ENG_QUESTIONS];
+	mono_t next_due;
+	struct { uint32_t uid, count; } uid_open[ENG_UIDS];
+	struct twin twin[ENG_TWINS];
+	struct stall stall[ENG_STALLS];
+	struct poison poison[ENG_POISON];
+	struct session session[HANDOFF_PRODUCTS];
+	_Atomic uint32_t epoch; /* raised when a cached verdict may be stale */
+	_Atomic uint32_t flush; /* service thread: drop ignore marks */
+	_Atomic uint32_t needs[ENG_KINDS];      /* RULE_FACT_* of all rules */
+	_Atomic uint32_t programs;              /* rule programs in force */
+	struct program admin;
+	uint32_t keep_count;
+	struct handoff_keep keep[ENG_KEEP];
+	_Atomic uint32_t mount_count;
+	uint64_t mount[ENG_MOUNTS];             /* sorted host mount ids */
+	struct view_engine view;
+	struct decisions denials, events;
+	_Atomic uint32_t streaming;             /* `bailey events` readers */
+	struct close_queue close;
+	struct region region[HANDOFF_PRODUCTS];
+	struct cache_entry *cache;
+	struct process_table *processes;
+	struct process_ring ring;
+	uint32_t memory_unlocked;       /* mlockall was refused */
+	uint8_t ours[HANDOFF_FDS];      /* descriptors that are no events */
+	/* between the threads of one worker */
+	_Atomic uint32_t asleep;        /* the reply thread waits in poll */
+	_Atomic uint64_t turns;         /* of the reply thread's loop */
+	int kick_reply[2];              /* pipe: service wakes the reply thread */
+	int kick_service[2];            /* pipe: reply wakes the service thread */
+	_Atomic uint32_t service_kicked;
+	/* deaths: object and uid under which a worker died */
+	struct { uint64_t device, inode; uint32_t uid, count; } death[ENG_DEATHS];
+};
+
+/* ---- eng_source.c: kernel to question ---- */
+/* Reads once. Returns the number of events taken, 0 if there was none. */
+int eng_source_read(struct engine *e);
+/* The answer: one write(2) to the group. */
+void eng_source_answer(struct engine *e, int fd, enum bailey_verdict verdict);
+
+/* ---- eng_intake.c ---- */
+void eng_intake(struct engine *e, int fd, uint64_t mask, int32_t pid);
+struct question *eng_question_new(struct engine *e);
+void eng_question_free(struct engine *e, struct question *q);
+void eng_uncharge(struct engine *e, struct question *q);
+void eng_records_drain(struct engine *e);
+
+/* ---- eng_identify.c ---- */
+int eng_identify_object(int fd, struct object *ret_object) must_use;
+void eng_identify_asker(struct engine *e, int32_t pid, struct asker *ret_asker);
+void eng_identify_path(struct engine *e, struct question *q);
+const char *eng_path(size_t *ret_length);       /* last path, whole */
+bool eng_object_protected(const struct object *object, int fd);
+bool eng_object_has_writer(int fd);
+bool eng_object_same(const struct object *a, const struct object *b);
+
+/* ---- eng_rules.c ---- */
+struct ruling {
+	enum bailey_verdict verdict;    /* NONE: nobody's rule decided */
+	enum view_by by;
+	int line;
+	uint32_t product;               /* whose rule denied */
+	uint32_t satisfied;             /* products whose own rules allow */
+	bool ask;                       /* whatever is cached */
+};
+void eng_rules_judge(struct engine *e, struct question *q,
+		     struct ruling *ret_ruling);
+/* After programs changed: needs[], epoch. Service thread. */
+void eng_rules_changed(struct engine *e);
+void eng_verdicts_expire(struct engine *e);
+bool eng_kept(const struct engine *e, const struct object *object);
+
+/* ---- eng_cache.c ---- */
+bool eng_cache_find(struct engine *e, struct question *q,
+		    enum bailey_verdict *ret_verdict);
+void eng_cache_enter(struct engine *e, struct question *q);
+/* What a product now knows of an object it holds an event about. */
+void eng_revise(struct engine *e, struct session *s,
+		const struct bailey_object *object, enum bailey_verdict verdict,
+		const struct bailey_finding *finding);
+
+/* ---- eng_dispatch.c ---- */
+/* Sends the question to all who are to be asked (less `satisfied`). Returns
+ * the number of products whose answer decides. */
+uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied);
+bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s);
+void eng_news(struct engine *e, struct session *s, uint32_t kind,
+	      const struct process_record *record);
+void eng_wake(struct engine *e, struct session *s);
+
+/* ---- eng_answer.c ---- */
+int eng_answers_drain(struct engine *e, struct session *s);
+void eng_due_fire(struct engine *e, mono_t now);
+void eng_session_drop(struct engine *e, struct session *s);
+void eng_session_fault(struct engine *e, struct session *s,
+		       enum session_fault fault);
+
+/* ---- eng_poison.c ---- */
+bool eng_poisoned(struct engine *e, const struct question *q, uint32_t product);
+void eng_poison_strike(struct engine *e, const struct question *q,
+		       uint32_t product);
+void eng_poison_clear(struct engine *e, const struct question *q,
+		      uint32_t product);
+
+/* ---- eng_verdict.c ---- */
+void eng_verdict_settle(struct engine *e, struct question *q);
+void eng_verdict_apply(struct engine *e, struct question *q,
+		       enum bailey_verdict verdict, enum view_by by);
+enum bailey_verdict eng_fallback(struct engine *e, struct question *q,
+				 struct session *s, uint32_t policy);
+
+/* ---- eng_decision.c ---- */
+void eng_decision_record(struct engine *e, struct question *q);
+const char *eng_fault_text(enum session_fault fault);
+
+/* ---- eng_closer.c ---- */
+void eng_close_later(struct engine *e, int fd);
+void eng_close_wake(struct engine *e);
+void *eng_closer_main(void *engine);
+
+/* ---- eng_succeed.c ---- */
+void eng_succeed(struct engine *e);
+
+/* ---- eng_worker.c ---- */
+_Noreturn void eng_worker_main(struct engine *e);
+
+/* ---- service thread: eng_service.c, eng_session.c, eng_view.c ---- */
+void *eng_service_main(void *engine);
+void eng_service_kick(struct engine *e);        /* reply thread calls */
+void eng_reply_kick(struct engine *e);          /* service thread calls */
+void eng_grace(struct engine *e);               /* wait for a quiet point */
+void eng_session_add(struct engine *e, const struct handoff_message *m,
+		     const int *fds, size_t count);
+void eng_session_gone(struct engine *e, uint32_t index);
+void eng_session_serve(struct engine *e, struct session *s);
+void eng_session_reap(struct engine *e);
+void eng_monitor_tell(const struct handoff_message *m);
+int eng_program_set(struct engine *e, struct program *p, int fd) must_use;
+int eng_programs_map(struct engine *e) must_use;
+void eng_view_accept(struct engine *e);
+size_t eng_view_poll(struct engine *e, void *pollfds, size_t room);
+void eng_view_serve(struct engine *e);
+void eng_mounts_read(struct engine *e);
+bool eng_mount_is_host(const struct engine *e, uint64_t id);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * eng_cache.c - verdicts that still hold: here, and in the kernel
+ *
+ * Fourth of the seven files (eng.h). A product says for what else its verdict
+ * holds; the answer of all asked products together is as wide as the
+ * narrowest. An entry is the object as it was (ctime and size included), the
+ * event type, and the opener's program where the scope says so. Rules are
+ * applied before the cache, so that no cached verdict can hide one.
+ *
+ * In the kernel (an ignore mark): allow, for the object alone, when no rule
+ * looks at the subject or the name and no unprivileged subject can write the
+ * object: ignore marks survive stores through shared mappings, libaio writes,
+ * chmod and rename.
+ *
+ * Here: entered and used only if nobody has the object open or mapped for
+ * writing (or nobody unprivileged can) and its ctime is older than 20 ms.
+ *
+ * Direct-mapped; a new entry replaces an old one. Each entry carries the epoch
+ * in which it was judged.
+ */
+#include <string.h>
+#include <sys/fanotify.h>
+
+#include "base/hash.h"
+#include "broker/eng.h"
+
+#ifndef FAN_OPEN_EXEC_PERM
+#define FAN_OPEN_EXEC_PERM 0x00040000
+#endif
+#ifndef FAN_MARK_IGNORE         /* Linux 6.0 */
+#define FAN_MARK_IGNORE 0x00000400
+#endif
+#ifndef FAN_MARK_EVICTABLE      /* Linux 5.19 */
+#define FAN_MARK_EVICTABLE 0x00000200
+#endif
+
+static const uint64_t kind_mask[ENG_KINDS] = {
+	[ENG_OPEN] = FAN_OPEN_PERM,
+	[ENG_EXEC] = FAN_OPEN_EXEC_PERM,
+};
+
+static struct cache_entry *cache_slot(struct engine *e,
+				      const struct question *q, bool exe)
+{
+	uint64_t h = hash_pair(q->object.inode ^ e->seed, q->object.device);
+
+	h = hash_pair(h, q->kind);
+	if (exe) {
+		h = hash_pair(h, q->asker.exe_inode);
+	}
+	return &e->cache[h % ENG_CACHE_ENTRIES];
+}
+
+static bool cache_matches(const struct cache_entry *c,
+			  const struct question *q, bool exe)
+{
+	return c->verdict && c->epoch == q->epoch && c->kind == q->kind &&
+	       c->inode == q->object.inode && c->device == q->object.device &&
+	       c->generation == q->object.generation &&
+	       c->changed_ns == q->object.changed_ns &&
+	       c->size == q->object.size &&
+	       c->exe_inode == (exe ? q->asker.exe_inode : 0) &&
+	       c->exe_device == (exe ? (uint32_t)q->asker.exe_device : 0);
+}
+
+/* The verdict is cleared first and written last: a worker that dies in between
+ * leaves an entry that matches nothing. */
+static void cache_write(struct cache_entry *c, const struct question *q,
+			bool exe, uint32_t verdict)
+{
+	c->verdict = BAILEY_VERDICT_NONE;
+	atomic_signal_fence(memory_order_seq_cst);
+	c->inode = q->object.inode;
+	c->device = q->object.device;
+	c->generation = q->object.generation;
+	c->changed_ns = q->object.changed_ns;
+	c->size = q->object.size;
+	c->exe_inode = exe ? q->asker.exe_inode : 0;
+	c->exe_device = exe ? (uint32_t)q->asker.exe_device : 0;
+	c->epoch = q->epoch;
+	c->kind = (uint8_t)q->kind;
+	atomic_signal_fence(memory_order_seq_cst);
+	c->verdict = (uint8_t)verdict;
+}
+
+/* May a verdict about the object as it is now be kept, or used? */
+static bool cache_stable(const struct question *q)
+{
+	if (q->object.changed_ns + ENG_CTIME_AGE_NS > wall_now_ns()) {
+		return false;
+	}
+	return eng_object_protected(&q->object, q->fd) ||
+	       !eng_object_has_writer(q->fd);
+}
+
+bool eng_cache_find(struct engine *e, struct question *q,
+		    enum bailey_verdict *ret_verdict)
+{
+	const struct cache_entry *c = cache_slot(e, q, false);
+
+	if (!cache_matches(c, q, false)) {
+		if (!q->asker.known || q->asker.uncertain) {
+			return false;
+		}
+		c = cache_slot(e, q, true);
+		if (!cache_matches(c, q, true)) {
+			return false;
+		}
+	}
+	if (!cache_stable(q)) {
+		return false;
+	}
+	*ret_verdict = c->verdict;
+	return true;
+}
+
+static void cache_kernel(struct engine *e, struct question *q)
+{
+	if (fanotify_mark(HANDOFF_FD_GROUP,
+			  FAN_MARK_ADD | FAN_MARK_IGNORE | FAN_MARK_EVICTABLE,
+			  kind_mask[q->kind], q->fd, NULL) < 0) {
+		return;
+	}
+	e->view.kernel_cached++;
+	if (atomic_load(&e->epoch) != q->epoch) {
+		atomic_store(&e->flush, 1);     /* it slipped past a flush */
+		eng_service_kick(e);
+	}
+}
+
+void eng_cache_enter(struct engine *e, struct question *q)
+{
+	uint32_t needs = atomic_load(&e->needs[q->kind]);
+	bool exe = q->scope == BAILEY_SCOPE_OBJECT_EXE;
+	if (q->scope == BAILEY_SCOPE_ONCE || atomic_load(&e->epoch) != q->epoch ||
+	    (exe && (!q->asker.known || q->asker.uncertain))) {
+		return;
+	}
+	if (!exe && q->verdict == BAILEY_VERDICT_ALLOW &&
+	    !(needs & ~(uint32_t)(RULE_FACT_OBJECT | RULE_FACT_SIZE)) &&
+	    eng_object_protected(&q->object, q->fd)) {
+		cache_kernel(e, q);
+	}
+	if (!cache_stable(q)) {
+		return;
+	}
+	cache_write(cache_slot(e, q, exe), q, exe, q->verdict);
+}
+
+static bool revise_holds(const struct wire_event *w,
+			 const struct bailey_object *object)
+{
+	return w->id && (w->present & 1ull << BAILEY_FIELD_INODE) &&
+	       (uint64_t)w->number[BAILEY_FIELD_INODE] == object->inode &&
+	       (uint64_t)w->number[BAILEY_FIELD_DEVICE] == object->device &&
+	       (uint64_t)w->number[BAILEY_FIELD_OBJECT_GENERATION] ==
+		       object->generation;
+}
+
+/* The object as it was when this product was asked about it, from the slots
+ * that it still holds; it may speak of no other. */
+static bool revise_object(struct engine *e, struct session *s,
+			  const struct bailey_object *object,
+			  struct object *ret_object)
+{
+	for (uint32_t i = 0; i < WIRE_SLOTS; i++) {
+		const struct wire_event *w = (const void *)
+			((char *)e->region[s->index].events +
+			 WIRE_SLOTS_OFFSET + (size_t)i * WIRE_SLOT_SIZE);
+
+		if (s->slot[i].id && revise_holds(w, object)) {
+			*ret_object = (struct object){
+				.device = object->device,
+				.inode = object->inode,
+				.generation = object->generation,
+				.changed_ns = (uint64_t)
+					w->number[BAILEY_FIELD_CHANGED],
+				.size = (uint64_t)w->number[BAILEY_FIELD_SIZE],
+			};
+			return true;
+		}
+	}
+	return false;
+}
+
+void eng_revise(struct engine *e, struct session *s,
+		const struct bailey_object *object, enum bailey_verdict verdict,
+		const struct bailey_finding *finding)
+{
+	struct question q = { .epoch = atomic_load(&e->epoch),
+			      .finding = *finding };
+
+	if (!revise_object(e, s, object, &q.object)) {
+		s->view.late++;
+		return;
+	}
+	for (uint32_t k = 0; k < ENG_KINDS; k++) {
+		struct cache_entry *c;
+
+		q.kind = k;
+		c = cache_slot(e, &q, false);
+		if (verdict == BAILEY_VERDICT_DENY &&
+		    atomic_load(&s->mode) == BAILEY_MODE_ENFORCE) {
+			cache_write(c, &q, false, verdict);
+		} else if (cache_matches(c, &q, false)) {
+			c->verdict = BAILEY_VERDICT_NONE;
+		}
+	}
+	atomic_store(&e->flush, 1);     /* it may be an ignore mark */
+	eng_service_kick(e);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * eng_closer.c - closing what was answered, away from the reply thread
+ *
+ * Closing the last descriptor of a deleted file runs its truncation: seconds,
+ * and any user can arrange it. The reply thread only puts the number into a
+ * ring; closer threads take it with one compare-and-swap each. They are woken
+ * when the reply thread goes to sleep or when CLOSE_BATCH are waiting: a wake
+ * costs more than a close.
+ *
+ * The ring has as many places as there are descriptors, so it is never full. A
+ * successor finds what was not closed from the descriptor table itself.
+ */
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+#include "broker/eng.h"
+
+#define CLOSE_BATCH 64u
+
+void eng_close_later(struct engine *e, int fd)
+{
+	struct close_queue *c = &e->close;
+	uint32_t head = atomic_load_explicit(&c->head, memory_order_relaxed);
+
+	atomic_store_explicit(&c->fd[head % ENG_CLOSE_QUEUE], fd,
+			      memory_order_relaxed);
+	atomic_store_explicit(&c->head, head + 1, memory_order_release);
+	if ((head + 1 - atomic_load_explicit(&c->tail, memory_order_relaxed)) %
+		    CLOSE_BATCH == 0) {
+		eng_close_wake(e);
+	}
+}
+
+void eng_close_wake(struct engine *e)
+{
+	struct close_queue *c = &e->close;
+
+	if (atomic_load(&c->tail) != atomic_load(&c->head) &&
+	    atomic_load(&c->sleeping)) {
+		atomic_store(&c->sleeping, 0);
+		syscall(SYS_futex, &c->sleeping, FUTEX_WAKE, ENG_CLOSERS, NULL,
+			NULL, 0);
+	}
+}
+
+static int close_take(struct close_queue *c)
+{
+	uint32_t tail = atomic_load(&c->tail);
+
+	while (tail != atomic_load_explicit(&c->head, memory_order_acquire)) {
+		int fd = atomic_load(&c->fd[tail % ENG_CLOSE_QUEUE]);
+
+		if (atomic_compare_exchange_weak(&c->tail, &tail, tail + 1)) {
+			return fd;
+		}
+	}
+	return -1;
+}
+
+void *eng_closer_main(void *engine)
+{
+	struct engine *e = engine;
+	struct close_queue *c = &e->close;
+	int fd;
+
+	for (;;) {
+		while ((fd = close_take(c)) >= 0) {
+			/* Before the number can be given out again. */
+			atomic_store(&e->table->verdict[fd],
+				     HANDOFF_VERDICT_NONE);
+			close(fd);
+		}
+		atomic_store(&c->sleeping, 1);
+		if (atomic_load(&c->tail) == atomic_load(&c->head)) {
+			syscall(SYS_futex, &c->sleeping, FUTEX_WAIT, 1, NULL,
+				NULL, 0);
+		}
+	}
+	return NULL;
+}

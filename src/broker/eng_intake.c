@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * eng_intake.c - a question enters: whose is it, may it wait at all?
+ *
+ * Second of the seven files (eng.h). In this order: the broker's own questions
+ * are allowed; the off-switch allows; the asker is identified as it is after
+ * its latest exec; the second question of one exec gets the first one's
+ * answer; rules decide; the cache decides; the uid is charged for waiting; the
+ * products are asked.
+ */
+#include <string.h>
+#include <sys/fanotify.h>
+
+#include "base/hash.h"
+#include "broker/eng.h"
+
+#ifndef FAN_OPEN_EXEC_PERM
+#define FAN_OPEN_EXEC_PERM 0x00040000
+#endif
+
+#define TWIN_NS (1u * MONO_S)
+
+struct question *eng_question_new(struct engine *e)
+{
+	struct question *q;
+
+	if (e->used_count == ENG_QUESTIONS) {
+		return NULL;
+	}
+	q = &e->question[e->free_question[e->used_count++]];
+	q->asked = q->waiting = q->owing = 0;
+	q->allowed = q->denied = q->missed = 0;
+	q->observing = q->ruled_allow = 0;
+	q->scope = BAILEY_SCOPE_OBJECT;
+	q->follower = QUESTION_NONE;
+	q->rechecks = 0;
+	q->had_writer = 0;
+	q->by = VIEW_BY_NOBODY;
+	q->verdict = q->would = BAILEY_VERDICT_NONE;
+	q->cacheable = 1;
+	q->charged = 0;
+	q->rule_line = 0;
+	q->path_foreign = false;
+	q->path_length = 0;
+	q->path[0] = '\0';
+	q->finding.size = 0;
+	return q;
+}
+
+void eng_question_free(struct engine *e, struct question *q)
+{
+	if (q->fd >= 0) {
+		eng_close_later(e, q->fd);
+		q->fd = -1;
+	}
+	atomic_store_explicit(&q->state, QUESTION_FREE, memory_order_release);
+	e->free_question[--e->used_count] = q->index;
+}
+
+static bool intake_own(const struct engine *e, int32_t pid)
+{
+	uint32_t n = atomic_load_explicit(&e->table->own_count,
+					  memory_order_acquire);
+
+	for (uint32_t i = 0; i < n && i < HANDOFF_OWN; i++) {
+		if (atomic_load_explicit(&e->table->own[i],
+					 memory_order_relaxed) == pid) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* exec asks twice about one file: first OPEN_EXEC, then OPEN. */
+static struct twin *intake_twin(struct engine *e, const struct question *q)
+{
+	struct twin *t = &e->twin[(uint32_t)q->asker.pid % ENG_TWINS];
+
+	if (t->pid == q->asker.pid && t->inode == q->object.inode &&
+	    t->device == q->object.device && q->read_at.ns < t->until.ns) {
+		return t;
+	}
+	return NULL;
+}
+
+/* The uid's counter, or a free one; at most ENG_OPEN_TOTAL are in use. */
+static uint32_t intake_uid_slot(const struct engine *e, uint32_t uid)
+{
+	uint32_t at = (uint32_t)hash_mix(uid ^ e->seed) % ENG_UIDS;
+
+	while (e->uid_open[at].count && e->uid_open[at].uid != uid) {
+		at = (at + 1) % ENG_UIDS;
+	}
+	return at;
+}
+
+static bool intake_charge(struct engine *e, struct question *q)
+{
+	uint32_t at = intake_uid_slot(e, q->asker.uid);
+
+	if (e->open_count >= ENG_OPEN_TOTAL ||
+	    (q->asker.uid != 0 && e->uid_open[at].count >= ENG_OPEN_PER_UID)) {
+		return false;
+	}
+	e->uid_open[at].uid = q->asker.uid;
+	e->uid_open[at].count++;
+	e->open_count++;
+	atomic_store_explicit(&e->table->open_questions, e->open_count,
+			      memory_order_relaxed);
+	q->charged = at + 1;
+	return true;
+}
+
+void eng_uncharge(struct engine *e, struct question *q)
+{
+	if (!q->charged) {
+		return;
+	}
+	e->uid_open[q->charged - 1].count--;
+	q->charged = 0;
+	e->open_count--;
+	atomic_store_explicit(&e->table->open_questions, e->open_count,
+			      memory_order_relaxed);
+}
+
+static void intake_remember_exec(struct engine *e, const struct question *q)
+{
+	struct twin *t = &e->twin[(uint32_t)q->asker.pid % ENG_TWINS];
+
+	t->pid = q->asker.pid;
+	t->device = q->object.device;
+	t->inode = q->object.inode;
+	t->until = mono_add(q->read_at, TWIN_NS);
+	t->verdict = 0;         /* set by eng_verdict_apply */
+}
+
+/* Same asker, same object as it is, same name: one answer serves both. */
+static struct question *intake_leader(struct engine *e,
+				      const struct question *q)
+{
+	for (uint32_t i = 0; i < ENG_QUESTIONS; i++) {
+		struct question *o = &e->question[i];
+
+		if (o != q && o->state == QUESTION_OPEN && o->waiting &&
+		    o->asker.pid == q->asker.pid && o->kind == q->kind &&
+		    o->asker.start_ns == q->asker.start_ns &&
+		    o->asker.generation == q->asker.generation &&
+		    eng_object_same(&o->object, &q->object) &&
+		    o->path_length == q->path_length &&
+		    memcmp(o->path, q->path, q->path_length) == 0) {
+			return o;
+		}
+	}
+	return NULL;
+}
+
+static bool intake_blamed(const struct engine *e, const struct question *q)
+{
+	for (size_t i = 0; i < ENG_DEATHS; i++) {
+		if (e->death[i].count >= 2 &&
+		    e->death[i].inode == q->object.inode &&
+		    e->death[i].device == q->object.device &&
+		    e->death[i].uid == q->asker.uid) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool intake_somebody_asks(const struct engine *e, enum eng_kind kind)
+{
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		if (e->session[i].present &&
+		    atomic_load_explicit(&e->session[i].deadline_ms[kind],
+					 memory_order_relaxed)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Products: rules first, then what is cached, then the question itself. */
+static void intake_decide(struct engine *e, struct question *q)
+{
+	struct ruling ruling;
+	enum bailey_verdict cached;
+	struct question *leader;
+
+	eng_rules_judge(e, q, &ruling);
+	q->ruled_allow = ruling.satisfied;
+	if (ruling.verdict != BAILEY_VERDICT_NONE) {
+		q->rule_line = ruling.line;
+		q->cacheable = 0;
+		e->view.ruled++;
+		eng_verdict_apply(e, q, ruling.verdict, ruling.by);
+		return;
+	}
+	if (!intake_somebody_asks(e, q->kind)) {
+		q->cacheable = 0;
+		eng_verdict_apply(e, q, BAILEY_VERDICT_ALLOW, VIEW_BY_NOBODY);
+		return;
+	}
+	if (!ruling.ask && eng_cache_find(e, q, &cached)) {
+		q->cacheable = 0;
+		e->view.cached++;
+		eng_verdict_apply(e, q, cached, VIEW_BY_CACHE);
+		return;
+	}
+	if (!q->path_length) {
+		eng_identify_path(e, q);
+	}
+	if (!intake_charge(e, q)) {
+		q->cacheable = 0;
+		e->view.overload++;
+		eng_verdict_apply(e, q,
+				  atomic_load(&e->table->overload_denies)
+					  ? BAILEY_VERDICT_DENY
+					  : BAILEY_VERDICT_ALLOW,
+				  VIEW_BY_OVERLOAD);
+		return;
+	}
+	leader = e->open_count > 1 ? intake_leader(e, q) : NULL;
+	if (leader) {
+		q->follower = leader->follower;
+		leader->follower = q->index;
+		q->cacheable = 0;
+		e->view.coalesced++;
+		return;
+	}
+	eng_dispatch(e, q, ruling.satisfied);
+	eng_verdict_settle(e, q);
+}
+
+/* Answers without a question of our own: nothing is looked at or recorded. */
+static void intake_pass(struct engine *e, int fd, uint64_t *counter)
+{
+	*counter += 1;
+	eng_source_answer(e, fd, BAILEY_VERDICT_ALLOW);
+	e->view.allowed++;
+	eng_close_later(e, fd);
+}
+
+void eng_intake(struct engine *e, int fd, uint64_t mask, int32_t pid)
+{
+	struct question *q;
+	struct twin *twin;
+
+	e->view.questions++;
+	atomic_store_explicit(&e->table->verdict[fd], HANDOFF_VERDICT_NONE,
+			      memory_order_relaxed);
+	if (intake_own(e, pid)) {
+		intake_pass(e, fd, &e->view.own);
+		return;
+	}
+	q = atomic_load(&e->table->forced) == HANDOFF_OFF
+		    ? NULL : eng_question_new(e);
+	if (!q) {               /* switched off, or the table is full */
+		intake_pass(e, fd, atomic_load(&e->table->forced) ==
+			    HANDOFF_OFF ? &e->view.off : &e->view.overload);
+		return;
+	}
+	q->fd = fd;
+	q->id = ++e->next_id;
+	q->asker.pid = pid;
+	q->read_at = mono_now();
+	q->kind = mask & FAN_OPEN_EXEC_PERM ? ENG_EXEC : ENG_OPEN;
+	q->epoch = atomic_load_explicit(&e->epoch, memory_order_acquire);
+	atomic_store_explicit(&q->state, QUESTION_OPEN, memory_order_relaxed);
+	e->current = q->index;
+	eng_records_drain(e);
+	eng_identify_asker(e, pid, &q->asker);
+	if (eng_identify_object(fd, &q->object) < 0 || intake_blamed(e, q)) {
+		q->cacheable = 0;
+		eng_verdict_apply(e, q, BAILEY_VERDICT_ALLOW,
+				  VIEW_BY_SUCCESSOR);
+		e->current = QUESTION_NONE;
+		return;
+	}
+	twin = q->kind == ENG_OPEN ? intake_twin(e, q) : NULL;
+	if (twin && twin->verdict) {
+		q->cacheable = 0;
+		e->view.twins++;
+		eng_verdict_apply(e, q, twin->verdict, VIEW_BY_TWIN);
+		twin->verdict = 0;      /* once */
+	} else {
+		if (q->kind == ENG_EXEC) {
+			intake_remember_exec(e, q);
+		}
+		intake_decide(e, q);
+	}
+	e->current = QUESTION_NONE;
+}

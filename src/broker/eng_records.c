@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * eng_records.c - process records enter the table, and go out as news
+ *
+ * Called by the reply thread before each decision, so that a question is
+ * judged with the asker's identity after its latest exec. With nothing new it
+ * costs two loads.
+ */
+#include "broker/eng.h"
+
+static const struct {
+	uint32_t kind;
+	uint32_t bit;
+} record_news[] = {
+	[PROCESS_FORK] = { BAILEY_EVENT_PROCESS_FORK, ENG_NEWS_FORK },
+	[PROCESS_EXEC] = { BAILEY_EVENT_PROCESS_STARTED, ENG_NEWS_STARTED },
+	[PROCESS_EXIT] = { BAILEY_EVENT_PROCESS_EXIT, ENG_NEWS_EXIT },
+};
+
+static void record_apply(void *context, const struct process_record *record,
+			 size_t bytes)
+{
+	struct engine *e = context;
+
+	(void)bytes;
+	if (record->type < PROCESS_FORK || record->type > PROCESS_EXIT) {
+		return;
+	}
+	process_table_apply(e->processes, record);
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		struct session *s = &e->session[i];
+
+		if (atomic_load_explicit(&s->news_wanted,
+					 memory_order_relaxed) &
+			    record_news[record->type].bit &&
+		    s->phase == SESSION_SERVING) {
+			eng_news(e, s, record_news[record->type].kind, record);
+		}
+	}
+}
+
+void eng_records_drain(struct engine *e)
+{
+	uint64_t lost;
+
+	if (!(e->table->features & HANDOFF_HAS_BPF)) {
+		return;
+	}
+	/* BUSY: one more record is about to be there; the next drain has it. */
+	if (process_ring_drain(&e->ring, record_apply, e) < 0) {
+		e->table->features &= ~HANDOFF_HAS_BPF;
+	}
+	lost = process_ring_lost(&e->ring);
+	if (lost != e->view.process_lost) {
+		e->view.process_lost = lost;
+		process_table_mark_uncertain(e->processes);
+	}
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * eng_source.c - from the kernel's fanotify group to a question, and back
+ *
+ * First of the seven files that tell the life of one question (eng.h).
+ *
+ * The group is read without blocking, straight into shared memory: a successor
+ * finds what a dead worker had taken. One read takes at most ENG_READ_EVENTS
+ * events, so that it never needs more descriptors than that. EAGAIN does not
+ * mean that the queue is empty (a user's write lease makes the kernel refuse
+ * the open with it); the loop polls, level-triggered, and comes back.
+ *
+ * An event whose object the kernel could not open has already been denied by
+ * the kernel; where FAN_REPORT_FD_ERROR is known we see it and count it.
+ */
+#include <sys/fanotify.h>
+
+#include "base/log.h"
+#include "broker/eng.h"
+
+#ifndef FAN_OPEN_EXEC_PERM      /* Linux 5.0 */
+#define FAN_OPEN_EXEC_PERM 0x00040000
+#endif
+
+int eng_source_read(struct engine *e)
+{
+	struct fanotify_event_metadata *m;
+	ssize_t n;
+	int taken = 0;
+
+	n = read(HANDOFF_FD_GROUP, e->read_buffer,
+		 ENG_READ_EVENTS * FAN_EVENT_METADATA_LEN);
+	if (n <= 0) {
+		return 0;
+	}
+	e->read_bytes = (uint32_t)n;
+	for (m = (void *)e->read_buffer; FAN_EVENT_OK(m, n);
+	     m = FAN_EVENT_NEXT(m, n)) {
+		taken++;
+		if (m->fd < 0) {
+			e->view.kernel_denied++;
+			continue;
+		}
+		eng_intake(e, m->fd, m->mask, m->pid);
+	}
+	e->read_bytes = 0;
+	atomic_fetch_add_explicit(&e->table->progress, 1,
+				  memory_order_relaxed);
+	return taken;
+}
+
+void eng_source_answer(struct engine *e, int fd, enum bailey_verdict verdict)
+{
+	struct fanotify_response r = {
+		.fd = fd,
+		.response = verdict == BAILEY_VERDICT_DENY ? FAN_DENY
+							   : FAN_ALLOW,
+	};
+
+	/* What stands in the table is what the monitor or a successor repeats
+	 * if we die between this line and the next. */
+	atomic_store_explicit(&e->table->verdict[fd],
+			      verdict == BAILEY_VERDICT_DENY
+				      ? HANDOFF_VERDICT_DENY
+				      : HANDOFF_VERDICT_ALLOW,
+			      memory_order_release);
+	/* ENOENT: a successor or the monitor answered already. Nothing else
+	 * can be done about a failure here; the count shows it. */
+	if (write(HANDOFF_FD_GROUP, &r, sizeof(r)) < 0 && errno != ENOENT) {
+		e->view.handed_over++;
+	}
+	atomic_fetch_add_explicit(&e->table->progress, 1,
+				  memory_order_relaxed);
+}

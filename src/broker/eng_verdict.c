@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * eng_verdict.c - opinions become one answer
+ *
+ * Last of the seven files (eng.h). Any deny wins, all who decided are kept.
+ * Before an allow that came from a product the object is looked at once more:
+ * if it changed since the question, the product is asked again, at most twice.
+ * One atomic token decides who answers; after the answer come counters, the
+ * record, the cache and the close.
+ */
+#include "broker/eng.h"
+
+#define RECHECKS 2u
+
+enum bailey_verdict eng_fallback(struct engine *e, struct question *q,
+				 struct session *s, uint32_t policy)
+{
+	(void)e;
+	(void)q;
+	(void)s;
+	/* MANIFEST_RULES: rules were applied at intake and did not match. */
+	return policy == MANIFEST_DENY ? BAILEY_VERDICT_DENY
+				       : BAILEY_VERDICT_ALLOW;
+}
+
+/* The object changed while the product looked at it, or somebody has begun to
+ * write: what it said may be about something else. */
+static bool verdict_outdated(struct question *q)
+{
+	struct object now;
+
+	if (eng_identify_object(q->fd, &now) < 0) {
+		return false;
+	}
+	if (!eng_object_same(&now, &q->object)) {
+		q->object = now;
+		return true;
+	}
+	return false;
+}
+
+static bool verdict_ask_again(struct engine *e, struct question *q)
+{
+	uint32_t decided = q->allowed & ~q->observing;
+	bool asked = false;
+
+	e->view.changed++;
+	q->rechecks++;
+	q->cacheable = 0;
+	eng_identify_path(e, q);
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		struct session *s = &e->session[i];
+
+		if ((decided & 1u << i) && s->phase == SESSION_SERVING &&
+		    eng_dispatch_one(e, q, s)) {
+			q->allowed &= ~(1u << i);
+			q->waiting |= 1u << i;
+			asked = true;
+		}
+	}
+	return asked;
+}
+
+/* Further denials than max_denials distinct objects in the window are not
+ * applied: the product is put into observe, with an alarm. */
+static bool verdict_brake(struct engine *e, struct question *q,
+			  struct session *s)
+{
+	uint64_t object = q->object.inode ^ q->object.device << 40;
+	uint64_t window = s->manifest.max_denials_window_s * MONO_S;
+
+	if (!s->manifest.max_denials) {
+		return false;
+	}
+	if (mono_between(s->denial_window, q->read_at) > window) {
+		s->denial_window = q->read_at;
+		s->denial_count = 0;
+	}
+	for (uint32_t i = 0; i < s->denial_count; i++) {
+		if (s->denial_object[i] == object) {
+			return false;
+		}
+	}
+	if (s->denial_count < s->manifest.max_denials &&
+	    s->denial_count < ENG_DENIAL_OBJECTS) {
+		s->denial_object[s->denial_count++] = object;
+		return false;
+	}
+	atomic_store(&s->mode, BAILEY_MODE_OBSERVE);
+	atomic_store(&s->alarm, 1);
+	eng_verdicts_expire(e);
+	eng_service_kick(e);
+	return true;
+}
+
+/* Which of the denials count; the rest is recorded as would-deny. */
+static uint32_t verdict_denials(struct engine *e, struct question *q)
+{
+	uint32_t counted = 0;
+
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		struct session *s = &e->session[i];
+
+		if (!(q->denied & 1u << i)) {
+			continue;
+		}
+		q->would = BAILEY_VERDICT_DENY;
+		if ((q->observing & 1u << i) || verdict_brake(e, q, s)) {
+			s->view.would_deny++;
+		} else {
+			counted |= 1u << i;
+		}
+	}
+	return counted;
+}
+
+static void verdict_release(struct engine *e, struct question *q)
+{
+	if (q->state == QUESTION_ANSWERED && !q->owing) {
+		eng_question_free(e, q);
+	}
+}
+
+/* A late opinion of an observing product: only recorded. */
+static void verdict_observed(struct engine *e, struct question *q)
+{
+	if (q->would != BAILEY_VERDICT_DENY && q->denied & q->observing) {
+		verdict_denials(e, q);
+		e->view.would_deny++;
+		eng_decision_record(e, q);
+	}
+	verdict_release(e, q);
+}
+
+void eng_verdict_settle(struct engine *e, struct question *q)
+{
+	uint32_t counted;
+
+	if (q->state != QUESTION_OPEN) {
+		verdict_observed(e, q);
+		return;
+	}
+	if (q->waiting && !(q->denied & ~q->observing)) {
+		return;
+	}
+	counted = q->denied ? verdict_denials(e, q) : 0;
+	if (counted) {
+		for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+			e->session[i].view.denied += counted >> i & 1;
+		}
+		eng_verdict_apply(e, q, BAILEY_VERDICT_DENY,
+				  q->by ? q->by : VIEW_BY_PRODUCT);
+		return;
+	}
+	if (q->waiting) {
+		return;
+	}
+	if (q->allowed & ~q->observing && verdict_outdated(q)) {
+		if (q->rechecks < RECHECKS && verdict_ask_again(e, q)) {
+			return;
+		}
+		q->cacheable = 0;
+		if (q->kind == ENG_EXEC) {      /* like ETXTBSY */
+			eng_verdict_apply(e, q, BAILEY_VERDICT_DENY,
+					  VIEW_BY_CHANGED);
+			return;
+		}
+	}
+	eng_verdict_apply(e, q, BAILEY_VERDICT_ALLOW,
+			  q->missed ? VIEW_BY_MISS
+			  : q->allowed & ~q->observing ? VIEW_BY_PRODUCT
+			  : q->observing ? VIEW_BY_OBSERVE : q->by);
+}
+
+static void verdict_followers(struct engine *e, struct question *q)
+{
+	uint32_t next = q->follower;
+
+	q->follower = QUESTION_NONE;
+	while (next != QUESTION_NONE) {
+		struct question *f = &e->question[next];
+
+		next = f->follower;
+		f->follower = QUESTION_NONE;
+		eng_verdict_apply(e, f, q->verdict, q->by);
+	}
+}
+
+void eng_verdict_apply(struct engine *e, struct question *q,
+		       enum bailey_verdict verdict, enum view_by by)
+{
+	uint32_t open = QUESTION_OPEN;
+	struct twin *twin = &e->twin[(uint32_t)q->asker.pid % ENG_TWINS];
+
+	if (!atomic_compare_exchange_strong(&q->state, &open,
+					    QUESTION_ANSWERED)) {
+		return;
+	}
+	if (verdict == BAILEY_VERDICT_DENY) {
+		q->would = BAILEY_VERDICT_DENY;
+		if (atomic_load(&e->table->forced) == HANDOFF_OBSERVE) {
+			verdict = BAILEY_VERDICT_ALLOW;
+			e->view.would_deny++;
+		}
+	}
+	eng_source_answer(e, q->fd, verdict);
+	q->verdict = (uint8_t)verdict;
+	q->by = (uint8_t)by;
+	if (verdict == BAILEY_VERDICT_DENY) {
+		e->view.denied++;
+	} else {
+		e->view.allowed++;
+	}
+	if (q->kind == ENG_EXEC && twin->pid == q->asker.pid &&
+	    twin->inode == q->object.inode) {
+		twin->verdict = (uint8_t)verdict;
+	}
+	eng_uncharge(e, q);
+	if (q->cacheable && q->asked && !q->missed && !q->observing &&
+	    by == VIEW_BY_PRODUCT) {
+		eng_cache_enter(e, q);
+	}
+	eng_decision_record(e, q);
+	verdict_followers(e, q);
+	verdict_release(e, q);
+}

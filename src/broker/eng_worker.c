@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * eng_worker.c - the engine's working half: threads, and the reply loop
+ *
+ * The reply loop looks at the kernel's queue, at the products' answers and at
+ * the clock. After the last thing that happened it looks on for ENG_SPIN_NS
+ * before it sleeps, because a wake-up across processors costs more than most
+ * answers take; only where every serving product has a processor beside it.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include "base/log.h"
+#include "broker/eng.h"
+
+static uint32_t worker_serving(const struct engine *e)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		n += e->session[i].phase == SESSION_SERVING;
+	}
+	return n;
+}
+
+static int worker_sessions(struct engine *e)
+{
+	int busy = 0;
+
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		struct session *s = &e->session[i];
+		uint32_t phase = atomic_load_explicit(&s->phase,
+						      memory_order_acquire);
+
+		if (phase == SESSION_SERVING) {
+			busy += eng_answers_drain(e, s);
+		} else if (phase == SESSION_ENDING) {
+			eng_session_drop(e, s);
+			busy++;
+		}
+	}
+	return busy;
+}
+
+static void worker_say_asleep(struct engine *e, uint32_t asleep)
+{
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		if (e->session[i].phase == SESSION_SERVING) {
+			atomic_store_explicit(
+				&e->region[i].events->engine_sleeping, asleep,
+				memory_order_relaxed);
+		}
+	}
+	atomic_store(&e->asleep, asleep);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void worker_swallow(int fd)
+{
+	char bytes[256];
+
+	while (read(fd, bytes, sizeof(bytes)) == sizeof(bytes)) {
+	}
+}
+
+static struct timespec worker_until(const struct engine *e)
+{
+	uint64_t ns = mono_between(mono_now(), e->next_due);
+
+	return (struct timespec){ (time_t)(ns / MONO_S), (long)(ns % MONO_S) };
+}
+
+static void worker_sleep(struct engine *e)
+{
+	struct pollfd p[3 + HANDOFF_PRODUCTS];
+	struct timespec until;
+	nfds_t n = 0;
+
+	p[n++] = (struct pollfd){ HANDOFF_FD_GROUP, POLLIN, 0 };
+	p[n++] = (struct pollfd){ e->kick_reply[0], POLLIN, 0 };
+	if (e->table->features & HANDOFF_HAS_BPF) {
+		p[n++] = (struct pollfd){ HANDOFF_FD_PROCESS_RING, POLLIN, 0 };
+	}
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		if (e->session[i].phase == SESSION_SERVING) {
+			p[n++] = (struct pollfd){ e->session[i].wake_engine,
+						  POLLIN, 0 };
+		}
+	}
+	worker_say_asleep(e, 1);
+	eng_close_wake(e);
+	if (!worker_sessions(e)) {
+		until = worker_until(e);
+		ppoll(p, n, e->next_due.ns == UINT64_MAX ? NULL : &until, NULL);
+	}
+	worker_say_asleep(e, 0);
+	eng_records_drain(e);
+	for (nfds_t i = 1; i < n; i++) {
+		if ((p[i].revents & POLLIN) &&
+		    p[i].fd != HANDOFF_FD_PROCESS_RING) {
+			worker_swallow(p[i].fd);
+		}
+	}
+}
+
+static _Noreturn void worker_loop(struct engine *e)
+{
+	mono_t last = mono_now();
+
+	for (;;) {
+		int busy = eng_source_read(e);
+		mono_t now;
+
+		atomic_fetch_add_explicit(&e->turns, 1, memory_order_release);
+		busy += worker_sessions(e);
+		now = mono_now();
+		if (now.ns >= e->next_due.ns) {
+			eng_due_fire(e, now);
+		}
+		if (busy) {
+			last = now;
+		} else if (e->processors <= worker_serving(e) ||
+			   mono_between(last, now) > ENG_SPIN_NS) {
+			worker_sleep(e);
+		} else {
+			__builtin_ia32_pause();
+		}
+	}
+}
+
+static void worker_thread(void *(*body)(void *), struct engine *e)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, body, e)) {
+		log_error("cannot start a thread; ending, to be started anew");
+		_exit(1);
+	}
+	pthread_detach(thread);
+}
+
+_Noreturn void eng_worker_main(struct engine *e)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "bailey-worker");
+	log_init("bailey-worker", LOG_INFO);
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0) {
+		e->memory_unlocked = 1;
+	}
+	e->view.worker_pid = getpid();
+	e->view.since_ns = wall_now_ns();
+	atomic_store(&e->table->worker_pid, getpid());
+	if (eng_programs_map(e) < 0) {
+		log_error("cannot map rules again; ending");
+		_exit(1);
+	}
+	eng_succeed(e);
+	for (uint32_t i = 0; i < ENG_CLOSERS; i++) {
+		worker_thread(eng_closer_main, e);
+	}
+	worker_thread(eng_service_main, e);
+	worker_loop(e);
+}
