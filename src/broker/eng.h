@@ -52,7 +52,8 @@
 #define ENG_KEEP 4096u          /* files never denied: further ones are not kept */
 #define ENG_MOUNTS 4096u        /* host mount ids: further ones are `foreign` */
 #define ENG_DENIAL_OBJECTS 256u /* distinct objects that a brake counts */
-#define ENG_DENIALS 2048u       /* ring: the oldest gives way */
+#define ENG_DENIALS HANDOFF_DENIALS     /* ring: the oldest gives way */
+#define ENG_VIEWERS 16u         /* connected to view.sock: then refused */
 #define ENG_EVENTS 1024u        /* ring for `bailey events` */
 #define ENG_DEATHS 64u          /* objects and uids under which workers died */
 #define ENG_SPIN_NS 30000u      /* how long to look before going to sleep */
@@ -164,6 +165,14 @@ struct session {
 	_Atomic uint32_t news_wanted;   /* ENG_NEWS_* bits */
 	struct bailey_mute mutes[2][WIRE_MUTES];
 	uint32_t mute_count[2];
+	/* rule text that is being sent; the service thread's own heap */
+	char *text;
+	size_t text_length;
+	mono_t started;         /* its process */
+	bool gone;              /* the monitor said that it ended */
+	bool stopped, served;
+	uint64_t log_second, request_second;
+	uint32_t log_count, request_count;
 	_Atomic uint32_t mute_now;
 	struct program rules;
 	/* the reply thread's own */
@@ -286,11 +295,14 @@ struct engine {
 	struct view_engine view;
 	struct decisions denials, events;
 	_Atomic uint32_t streaming;             /* `bailey events` readers */
+	int viewer_fd[ENG_VIEWERS];             /* for a successor to close */
 	struct close_queue close;
 	struct region region[HANDOFF_PRODUCTS];
 	struct cache_entry *cache;
 	struct process_table *processes;
 	struct process_ring ring;
+	_Atomic(const struct process_record *) snapshot;
+	uint32_t snapshot_count;
 	uint32_t memory_unlocked;       /* mlockall was refused */
 	uint8_t ours[HANDOFF_FDS];      /* descriptors that are no events */
 	/* between the threads of one worker */
@@ -400,16 +412,26 @@ void *eng_service_main(void *engine);
 void eng_service_kick(struct engine *e);        /* reply thread calls */
 void eng_reply_kick(struct engine *e);          /* service thread calls */
 void eng_grace(struct engine *e);               /* wait for a quiet point */
+void eng_grace_if_serving(struct engine *e);
 void eng_session_add(struct engine *e, const struct handoff_message *m,
 		     const int *fds, size_t count);
 void eng_session_gone(struct engine *e, uint32_t index);
-void eng_session_serve(struct engine *e, struct session *s);
+void eng_session_stop(struct engine *e, uint32_t index);
+void eng_session_request(struct engine *e, struct session *s);
+bool eng_session_starting(const struct engine *e);
+/* Does any product in enforce mode stand: the monitor's answer if both engine
+ * halves die. */
+void eng_enforcing_changed(struct engine *e);
 void eng_session_reap(struct engine *e);
 void eng_monitor_tell(const struct handoff_message *m);
+/* Puts the program in this memfd in force (duplicates the descriptor). */
 int eng_program_set(struct engine *e, struct program *p, int fd) must_use;
+void eng_program_drop(struct engine *e, struct program *p);
 int eng_programs_map(struct engine *e) must_use;
 void eng_view_accept(struct engine *e);
-size_t eng_view_poll(struct engine *e, void *pollfds, size_t room);
+struct pollfd;
+size_t eng_view_poll(struct engine *e, struct pollfd *ret_pollfds);
+void eng_view_reset(struct engine *e);
 void eng_view_serve(struct engine *e);
 void eng_mounts_read(struct engine *e);
 bool eng_mount_is_host(const struct engine *e, uint64_t id);

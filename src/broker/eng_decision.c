@@ -101,6 +101,8 @@ void eng_decision_record(struct engine *e, struct question *q)
 	}
 	if (denial) {
 		decision_write(e, &e->denials, q);
+		atomic_store(&e->table->denials,
+			     atomic_load(&e->denials.head));
 		eng_service_kick(e);
 	}
 	decision_write(e, &e->events, q);

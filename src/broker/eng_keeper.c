@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -104,6 +105,19 @@ static void keeper_decisions(struct decisions *d, uint32_t size)
 	d->entry = keeper_map(sizeof(*d->entry) * size);
 }
 
+/* The record of denials is in the monitor's memfd: it outlives a keeper. */
+static struct view_decision *keeper_denials(void)
+{
+	void *memory = mmap(NULL, HANDOFF_RECORD_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_SHARED, HANDOFF_FD_RECORD, 0);
+
+	if (memory == MAP_FAILED) {
+		log_error("no record of denials: %m");
+		exit(1);
+	}
+	return memory;
+}
+
 static void keeper_pipe(struct engine *e, int fd[2])
 {
 	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) < 0) {
@@ -151,7 +165,9 @@ static struct engine *keeper_engine(struct handoff_table *table)
 	e->cache = keeper_map(sizeof(*e->cache) * ENG_CACHE_ENTRIES);
 	e->processes = keeper_map(process_table_bytes());
 	process_table_init(e->processes);
-	keeper_decisions(&e->denials, ENG_DENIALS);
+	e->denials = (struct decisions){ .size = ENG_DENIALS,
+					 .entry = keeper_denials() };
+	atomic_store(&e->denials.head, atomic_load(&table->denials));
 	keeper_decisions(&e->events, ENG_EVENTS);
 	keeper_pipe(e, e->kick_reply);
 	keeper_pipe(e, e->kick_service);

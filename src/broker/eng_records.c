@@ -39,10 +39,24 @@ static void record_apply(void *context, const struct process_record *record,
 	}
 }
 
+static void records_snapshot(struct engine *e)
+{
+	const struct process_record *r =
+		atomic_load_explicit(&e->snapshot, memory_order_acquire);
+
+	for (uint32_t i = 0; r && i < e->snapshot_count; i++) {
+		process_table_apply(e->processes, &r[i]);
+	}
+	if (r) {
+		atomic_store(&e->snapshot, NULL);
+	}
+}
+
 void eng_records_drain(struct engine *e)
 {
 	uint64_t lost;
 
+	records_snapshot(e);
 	if (!(e->table->features & HANDOFF_HAS_BPF)) {
 		return;
 	}

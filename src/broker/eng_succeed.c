@@ -161,6 +161,7 @@ void eng_succeed(struct engine *e)
 	e->asleep = 0;
 	e->close.head = e->close.tail = e->close.sleeping = 0;
 	e->service_kicked = 0;
+	e->snapshot = NULL;     /* mapped by the dead one only */
 	succeed_sessions(e);
 	succeed_descriptors(e);
 	memset(e->read_buffer, 0, sizeof(e->read_buffer));

@@ -21,6 +21,8 @@
 
 #define HANDOFF_PRODUCTS VIEW_PRODUCTS
 #define HANDOFF_FDS 8192u       /* descriptor numbers of the engine: below */
+#define HANDOFF_DENIALS 2048u   /* ring of view_decision in the record */
+#define HANDOFF_RECORD_BYTES (HANDOFF_DENIALS * sizeof(struct view_decision))
 #define HANDOFF_OWN 64u         /* pids of the broker's own processes */
 
 /* Descriptors of the keeper, after its exec. Those that this host lacks are
@@ -34,7 +36,7 @@ enum handoff_fd {
 	HANDOFF_FD_PROCESS_RING, /* BPF ring of process records */
 	HANDOFF_FD_PROCESS_LOST, /* BPF array: records lost */
 	HANDOFF_FD_VIEW,        /* listening view.sock */
-	HANDOFF_FD_RECORD,      /* the record of denials, append only */
+	HANDOFF_FD_RECORD,      /* memfd: ring of denials, outlives a keeper */
 	HANDOFF_FD_END          /* first number that is not inherited */
 };
 
@@ -60,6 +62,7 @@ struct handoff_table {
 	_Atomic uint64_t progress;      /* moves with each event and answer */
 	_Atomic uint32_t open_questions;
 	_Atomic uint32_t enforcing;     /* a product in enforce mode is there */
+	_Atomic uint64_t denials;       /* written so far to the record */
 	_Atomic uint8_t verdict[HANDOFF_FDS];
 };
 
@@ -79,13 +82,15 @@ enum handoff_message_type {
 	HANDOFF_PRODUCT_BYPASS,         /* index, number = seconds */
 	HANDOFF_PRODUCT_STOP,           /* index: send STOP, forget rules */
 	HANDOFF_RULES,                  /* fd: memfd with a rule program */
-	HANDOFF_KEEP,                   /* fd: memfd, struct handoff_keep[] */
-	HANDOFF_PROCESSES,              /* fd: memfd, snapshot of /proc */
+	HANDOFF_KEEP,                   /* fd: memfd, struct handoff_keep[] sorted
+					 * by inode, device; number = count */
+	HANDOFF_PROCESSES,              /* fd: memfd, struct process_record[],
+					 * number = count */
 	/* engine -> monitor */
 	HANDOFF_READY,                  /* the worker serves */
 	HANDOFF_PRODUCT_FAULT,          /* index, text: end this product */
-	HANDOFF_PRODUCT_STATE,          /* index, enum view_product_state */
-	HANDOFF_LOG                     /* number = level, text */
+	HANDOFF_PRODUCT_ALARM,          /* index: was put into observe */
+	HANDOFF_PRODUCT_READY           /* index: it serves */
 };
 
 struct handoff_message {

@@ -76,6 +76,8 @@ struct manifest {
 	char content[MANIFEST_PATH];    /* "path = DIR": folder handed over
 					 * read-only; "" none */
 	uint32_t reload;                /* enum manifest_reload */
+	/* not from the text: its path was given on the command line */
+	uint32_t from_command_line;
 };
 
 #define MANIFEST_ERROR_TEXT 256

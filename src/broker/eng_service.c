@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * eng_service.c - the worker's service thread: all that is not a question
+ *
+ * It hears the monitor (products come and go, rules, modes), the products'
+ * control requests (eng_session.c), the host's mount table, and those who look
+ * (eng_view.c). It may allocate and log; it never holds anything that the
+ * reply thread waits for. What it publishes to the reply thread is atomic; what
+ * it replaces it frees after a quiet point of that thread (eng_grace).
+ *
+ * It sleeps without a time-out unless somebody streams events or a product is
+ * starting: an idle engine wakes nobody.
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "broker/eng.h"
+
+#define SERVICE_STREAM_MS 50
+#define SERVICE_START_MS 250
+#define SERVICE_POLLFDS (4 + HANDOFF_PRODUCTS + ENG_VIEWERS)
+#define FLUSH_EVERY_NS (100 * MONO_MS)
+
+/* ---- between the threads ---- */
+
+void eng_service_kick(struct engine *e)
+{
+	static const char byte = 1;
+
+	if (!atomic_exchange(&e->service_kicked, 1)) {
+		ssize_t n = write(e->kick_service[1], &byte, 1);
+		(void)n;
+	}
+}
+
+void eng_reply_kick(struct engine *e)
+{
+	static const char byte = 1;
+	ssize_t n = write(e->kick_reply[1], &byte, 1);
+
+	(void)n;
+}
+
+/* Returns when the reply thread has passed the top of its loop, or sleeps:
+ * from then on it sees what was published before. */
+void eng_grace(struct engine *e)
+{
+	uint64_t turns = atomic_load(&e->turns);
+	const struct timespec pause = { 0, 50000 };
+
+	atomic_thread_fence(memory_order_seq_cst);
+	while (atomic_load(&e->turns) == turns && !atomic_load(&e->asleep)) {
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* Before the first worker there is nobody to wait for. */
+void eng_grace_if_serving(struct engine *e)
+{
+	if (atomic_load(&e->turns)) {
+		eng_grace(e);
+	}
+}
+
+/* ---- the monitor ---- */
+
+void eng_monitor_tell(const struct handoff_message *m)
+{
+	if (send(HANDOFF_FD_CONTROL, m, sizeof(*m),
+		 MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		log_warning("the monitor does not listen: %m");
+	}
+}
+
+static void on_mode(struct engine *e, const struct handoff_message *m)
+{
+	atomic_store(&e->session[m->index].mode, (uint32_t)m->number);
+	e->session[m->index].view.mode = (uint32_t)m->number;
+	eng_verdicts_expire(e);
+	eng_enforcing_changed(e);
+}
+
+static void on_suspend(struct engine *e, const struct handoff_message *m)
+{
+	struct session *s = &e->session[m->index];
+
+	atomic_store(&s->suspended, (uint32_t)m->number);
+	s->view.state = m->number ? VIEW_STATE_SUSPENDED
+			: s->phase == SESSION_SERVING ? VIEW_STATE_SERVING
+						      : VIEW_STATE_LOADING;
+	eng_verdicts_expire(e);
+}
+
+static void on_bypass(struct engine *e, const struct handoff_message *m)
+{
+	atomic_store(&e->session[m->index].bypass_until,
+		     mono_now().ns + m->number * MONO_S);
+}
+
+static void on_gone(struct engine *e, const struct handoff_message *m)
+{
+	eng_session_gone(e, m->index);
+}
+
+static void on_product_stop(struct engine *e, const struct handoff_message *m)
+{
+	eng_session_stop(e, m->index);
+}
+
+static void control_keep(struct engine *e, int fd, uint64_t count)
+{
+	size_t size = sizeof(e->keep);
+
+	if (count > ENG_KEEP) {
+		count = ENG_KEEP;
+	}
+	size = count * sizeof(*e->keep);
+	if (pread(fd, e->keep, size, 0) != (ssize_t)size) {
+		log_warning("the keep list is short: keeping nothing");
+		count = 0;
+	}
+	e->keep_count = (uint32_t)count;
+	eng_verdicts_expire(e);
+}
+
+/* Those that ran before the tracepoints: the table is the reply thread's, so
+ * it applies them, at its next turn. */
+static void control_processes(struct engine *e, int fd, uint64_t count)
+{
+	const struct timespec pause = { 0, 1000000 };
+	size_t size = count * sizeof(struct process_record);
+	struct stat st;
+	void *records;
+
+	if (count > PROCESS_TABLE_ENTRIES || !count || fstat(fd, &st) < 0 ||
+	    (size_t)st.st_size < size) {
+		return;
+	}
+	records = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (records == MAP_FAILED) {
+		log_warning("cannot map the snapshot of processes: %m");
+		return;
+	}
+	e->snapshot_count = (uint32_t)count;
+	atomic_store(&e->snapshot, records);
+	eng_reply_kick(e);
+	while (atomic_load(&e->snapshot)) {
+		nanosleep(&pause, NULL);
+	}
+	munmap(records, size);
+}
+
+static const struct {
+	uint32_t type;
+	void (*act)(struct engine *, const struct handoff_message *);
+} control_table[] = {
+	{ HANDOFF_PRODUCT_MODE, on_mode },
+	{ HANDOFF_PRODUCT_SUSPEND, on_suspend },
+	{ HANDOFF_PRODUCT_BYPASS, on_bypass },
+	{ HANDOFF_PRODUCT_GONE, on_gone },
+	{ HANDOFF_PRODUCT_STOP, on_product_stop },
+};
+
+static void control_files(struct engine *e, const struct handoff_message *m,
+			  int *fds, size_t count)
+{
+	switch (m->type) {
+	case HANDOFF_PRODUCT_ADD:
+		eng_session_add(e, m, fds, count);
+		return;                 /* it owns the descriptors now */
+	case HANDOFF_RULES:
+		if (count == 1 && eng_program_set(e, &e->admin, fds[0]) < 0) {
+			log_error("the administrator's rules are damaged; the "
+				  "former ones stay in force");
+		}
+		break;
+	case HANDOFF_KEEP:
+		if (count == 1) {
+			control_keep(e, fds[0], m->number);
+		}
+		break;
+	case HANDOFF_PROCESSES:
+		if (count == 1) {
+			control_processes(e, fds[0], m->number);
+		}
+		break;
+	default:
+		break;
+	}
+	for (size_t i = 0; i < count; i++) {
+		close(fds[i]);
+	}
+}
+
+static void service_control(struct engine *e)
+{
+	struct handoff_message m;
+	struct iovec iov = { &m, sizeof(m) };
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(4 * sizeof(int))];
+	} control;
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+	int fds[4];
+	size_t count = 0;
+	ssize_t n = recvmsg(HANDOFF_FD_CONTROL, &h,
+			    MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n == 0) {
+		log_error("the monitor is gone; ending");
+		_exit(0);
+	}
+	if (n != sizeof(m) || m.index >= HANDOFF_PRODUCTS) {
+		return;
+	}
+	c = CMSG_FIRSTHDR(&h);
+	if (c && c->cmsg_type == SCM_RIGHTS) {
+		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(c), count * sizeof(int));
+	}
+	for (size_t i = 0; i < count; i++) {
+		e->ours[fds[i]] = 1;
+	}
+	for (size_t i = 0; i < sizeof(control_table) / sizeof(*control_table);
+	     i++) {
+		if (control_table[i].type == m.type) {
+			control_table[i].act(e, &m);
+		}
+	}
+	control_files(e, &m, fds, count);
+	eng_reply_kick(e);
+}
+
+/* ---- the rest of its work ---- */
+
+static void service_flush(struct engine *e)
+{
+	if (!atomic_exchange(&e->flush, 0)) {
+		return;
+	}
+	/* Inode marks only; the marks that make us be asked stay. */
+	if (fanotify_mark(HANDOFF_FD_GROUP, FAN_MARK_FLUSH, 0, -1, NULL) < 0) {
+		log_error("cannot drop cached verdicts: %m");
+	}
+}
+
+static void service_alarms(struct engine *e)
+{
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		struct session *s = &e->session[i];
+
+		if (atomic_exchange(&s->alarm, 0)) {
+			snprintf(s->view.last_fault,
+				 sizeof(s->view.last_fault),
+				 "denied more than %u objects in %u s: put "
+				 "into observe", s->manifest.max_denials,
+				 s->manifest.max_denials_window_s);
+			s->view.mode = BAILEY_MODE_OBSERVE;
+			log_error("%s %s", s->manifest.name,
+				  s->view.last_fault);
+			eng_enforcing_changed(e);
+			eng_monitor_tell(&(struct handoff_message){
+				.type = HANDOFF_PRODUCT_ALARM, .index = i });
+		}
+	}
+}
+
+static size_t service_pollfds(struct engine *e, struct pollfd *p)
+{
+	size_t n = 0;
+
+	p[n++] = (struct pollfd){ e->kick_service[0], POLLIN, 0 };
+	p[n++] = (struct pollfd){ HANDOFF_FD_CONTROL, POLLIN, 0 };
+	p[n++] = (struct pollfd){ HANDOFF_FD_MOUNTINFO, POLLPRI, 0 };
+	p[n++] = (struct pollfd){ HANDOFF_FD_VIEW, POLLIN, 0 };
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		p[n++] = (struct pollfd){ e->session[i].socket, POLLIN, 0 };
+	}
+	return n + eng_view_poll(e, p + n);
+}
+
+static int service_timeout(const struct engine *e)
+{
+	if (atomic_load(&e->streaming)) {
+		return SERVICE_STREAM_MS;
+	}
+	return eng_session_starting(e) ? SERVICE_START_MS : -1;
+}
+
+static void service_turn(struct engine *e, struct pollfd *p)
+{
+	char bytes[64];
+
+	if (p[0].revents) {
+		while (read(e->kick_service[0], bytes, sizeof(bytes)) > 0) {
+		}
+		atomic_store(&e->service_kicked, 0);
+	}
+	if (p[1].revents) {
+		service_control(e);
+	}
+	if (p[2].revents) {
+		eng_mounts_read(e);
+	}
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		if (p[4 + i].revents) {
+			eng_session_request(e, &e->session[i]);
+		}
+	}
+	eng_session_reap(e);
+	service_alarms(e);
+	service_flush(e);
+	if (p[3].revents) {
+		eng_view_accept(e);
+	}
+	eng_view_serve(e);
+}
+
+void *eng_service_main(void *engine)
+{
+	struct engine *e = engine;
+	struct pollfd p[SERVICE_POLLFDS];
+
+	prctl(PR_SET_NAME, "bailey-service");
+	eng_view_reset(e);
+	eng_monitor_tell(&(struct handoff_message){ .type = HANDOFF_READY,
+						    .number = (uint64_t)
+							    getpid() });
+	for (;;) {
+		size_t n = service_pollfds(e, p);
+
+		if (poll(p, n, service_timeout(e)) >= 0) {
+			service_turn(e, p);
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mon_engine.c - the engine's life, and what happens when it is dead
+ *
+ * A worker's death is the keeper's business. When the control socket closes,
+ * both are gone: nobody else holds its other end. Then the monitor answers
+ * every descriptor number with the verdict that stands in the shared table,
+ * deny where none is written and something enforces (counted), and has a new
+ * engine started. Questions that nobody had read wait for that one.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "broker/mon.h"
+
+#define KEEPER_LIMIT_MS 2000
+#define KEEPER_QUICK_NS (10 * MONO_S)
+
+void mon_keeper_start(struct mon *m)
+{
+	struct helper_request r = { .job = HELPER_START_KEEPER,
+				    .limit_ms = KEEPER_LIMIT_MS };
+	int pair[2], size = 1 << 20;
+	int fds[1 + HANDOFF_FD_END - HANDOFF_FD_GROUP];
+
+	m->next_keeper = (mono_t){ 0 };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		log_error("no socket for an engine: %m");
+		m->next_keeper = mono_add(mono_now(), MONO_S);
+		return;
+	}
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (m->control >= 0) {
+		close(m->control);
+	}
+	m->control = pair[0];
+	memcpy(fds, (int[]){ m->engine_memfd, m->group, m->table_fd, pair[1],
+			     m->mountinfo, m->proc,
+			     m->processes.ring_fd < 0 ? m->null
+						      : m->processes.ring_fd,
+			     m->processes.counters_fd < 0
+				     ? m->null : m->processes.counters_fd,
+			     m->view_listen, m->record_fd }, sizeof(fds));
+	m->engine_ready = false;
+	m->engine_dead = false;
+	m->keeper_started = mono_now();
+	if (mon_helper_ask(m, &r, fds, sizeof(fds) / sizeof(*fds)) < 0) {
+		m->next_keeper = mono_add(mono_now(), MONO_S);
+	}
+	close(pair[1]);
+}
+
+void mon_keeper_started(struct mon *m, const struct helper_reply *r, int *fds,
+			size_t count)
+{
+	(void)fds;
+	(void)count;
+	if (r->error) {
+		log_error("cannot start an engine: %s", r->text);
+		m->next_keeper = mono_add(mono_now(), MONO_S);
+		return;
+	}
+	m->keeper_pid = r->pid;
+	mon_child_early(m);
+}
+
+void mon_engine_tell(struct mon *m, const struct handoff_message *message,
+		     const int *fds, size_t count)
+{
+	struct iovec iov = { (void *)(uintptr_t)message, sizeof(*message) };
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(8 * sizeof(int))];
+	} control = { 0 };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (!m->engine_ready) {
+		return;
+	}
+	if (count) {
+		h.msg_control = &control;
+		h.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+	}
+	if (sendmsg(m->control, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		log_error("the engine does not listen: %m");
+	}
+}
+
+static void engine_give(struct mon *m, uint32_t type, int fd, uint64_t number)
+{
+	struct handoff_message message = { .type = type, .number = number };
+
+	if (fd >= 0) {
+		mon_engine_tell(m, &message, &fd, 1);
+	}
+}
+
+/* Told again to each new keeper, and whenever something of it changes. */
+void mon_engine_knows(struct mon *m)
+{
+	engine_give(m, HANDOFF_KEEP, m->keep_fd, m->keep_count);
+	engine_give(m, HANDOFF_RULES, m->rules_fd, 0);
+	engine_give(m, HANDOFF_PROCESSES, m->processes_fd, m->processes_count);
+	if (m->engine_ready && m->processes_fd >= 0) {
+		close(fd_take(&m->processes_fd));       /* stale by now */
+	}
+}
+
+static void on_ready(struct mon *m, const struct handoff_message *message)
+{
+	struct helper_request r = { .job = HELPER_PROCESSES };
+
+	(void)message;
+	if (m->engine_ready) {
+		return;         /* a further worker of the same keeper */
+	}
+	m->engine_ready = true;
+	if (m->keeper_restarts) {
+		log_notice("a new engine serves, %llu ms after the former one",
+			   (unsigned long long)(mono_between(m->engine_lost,
+				mono_now()) / MONO_MS));
+	}
+	if (mon_helper_ask(m, &r, NULL, 0) < 0) {
+		log_warning("no snapshot of processes");
+	}
+	mon_engine_knows(m);
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		struct mon_product *p = &m->product[i];
+
+		if (p->used && p->wanted && !p->pid && !p->starting) {
+			p->next_start = mono_now();
+		}
+	}
+}
+
+static void on_fault(struct mon *m, const struct handoff_message *message)
+{
+	char text[VIEW_REASON];
+
+	memcpy(text, message->text, sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	mon_product_kill(m, message->index, text);
+}
+
+static void on_alarm(struct mon *m, const struct handoff_message *message)
+{
+	m->product[message->index].manifest.mode = BAILEY_MODE_OBSERVE;
+}
+
+static void on_product_ready(struct mon *m,
+			     const struct handoff_message *message)
+{
+	struct mon_product *p = &m->product[message->index];
+
+	log_info("%s is ready after %llu ms", p->manifest.name,
+		 (unsigned long long)(mono_between(p->started, mono_now()) /
+				      MONO_MS));
+}
+
+static const struct {
+	uint32_t type;
+	void (*act)(struct mon *, const struct handoff_message *);
+} engine_table[] = {
+	{ HANDOFF_READY, on_ready },
+	{ HANDOFF_PRODUCT_FAULT, on_fault },
+	{ HANDOFF_PRODUCT_ALARM, on_alarm },
+	{ HANDOFF_PRODUCT_READY, on_product_ready },
+};
+
+void mon_control_read(struct mon *m)
+{
+	static struct handoff_message message;
+	ssize_t n = recv(m->control, &message, sizeof(message), MSG_DONTWAIT);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN)) {
+		mon_engine_lost(m);
+		return;
+	}
+	if (n != sizeof(message) || message.index >= HANDOFF_PRODUCTS) {
+		return;
+	}
+	for (size_t i = 0; i < sizeof(engine_table) / sizeof(*engine_table);
+	     i++) {
+		if (engine_table[i].type == message.type) {
+			engine_table[i].act(m, &message);
+		}
+	}
+}
+
+/* Every number below the limit: a question that was read by the dead engine
+ * is known to the kernel by its descriptor number alone. */
+static uint32_t engine_answer(struct mon *m)
+{
+	bool deny = atomic_load(&m->table->enforcing) &&
+		    atomic_load(&m->table->forced) == HANDOFF_NORMAL;
+	uint32_t denied = 0;
+
+	for (int fd = 0; fd < (int)HANDOFF_FDS; fd++) {
+		uint8_t verdict = atomic_exchange(&m->table->verdict[fd],
+						  HANDOFF_VERDICT_NONE);
+		struct fanotify_response r = { .fd = fd };
+		bool guess = verdict == HANDOFF_VERDICT_NONE && deny;
+
+		r.response = guess || verdict == HANDOFF_VERDICT_DENY
+				     ? FAN_DENY : FAN_ALLOW;
+		if (write(m->group, &r, sizeof(r)) == sizeof(r) && guess) {
+			denied++;
+		}
+	}
+	return denied;
+}
+
+void mon_engine_lost(struct mon *m)
+{
+	uint32_t denied;
+	uint64_t wait = 0;
+
+	close(fd_take(&m->control));
+	m->engine_lost = mono_now();
+	m->engine_ready = false;
+	m->engine_dead = true;
+	if (m->keeper_pid > 0) {
+		kill(m->keeper_pid, SIGKILL);
+	}
+	denied = engine_answer(m);
+	m->kernel_denied += denied;
+	m->keeper_restarts++;
+	if (mono_between(m->keeper_started, m->engine_lost) <
+	    KEEPER_QUICK_NS) {
+		m->quick_keepers++;
+	} else {
+		m->quick_keepers = 0;
+	}
+	if (m->quick_keepers > 3) {
+		wait = (m->quick_keepers < 10 ? m->quick_keepers : 10) *
+		       100 * MONO_MS;
+	}
+	log_error("the engine is dead; %u of its questions denied, a new one "
+		  "starts", denied);
+	mon_products_kill(m);
+	if (wait) {
+		m->next_keeper = mono_add(m->engine_lost, wait);
+	} else {
+		mon_keeper_start(m);
+	}
+}

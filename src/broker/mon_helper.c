@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mon_helper.c - asking the helper, and what comes back
+ */
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "broker/mon.h"
+
+#define HELPER_FDS 8
+
+int mon_helper_ask(struct mon *m, const struct helper_request *request,
+		   const int *fds, size_t count)
+{
+	struct iovec iov = { (void *)(uintptr_t)request, sizeof(*request) };
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(16 * sizeof(int))];
+	} control = { 0 };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (count) {
+		h.msg_control = &control;
+		h.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+	}
+	if (sendmsg(m->helper, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		log_error("the helper does not take a request: %m");
+		return result_errno();
+	}
+	return 0;
+}
+
+static void keep_fd(int *where, int *fds, size_t count)
+{
+	if (count == 1) {
+		if (*where >= 0) {
+			close(*where);
+		}
+		*where = fd_take(&fds[0]);
+	}
+}
+
+static void on_complaint(struct mon *m, const struct helper_reply *r)
+{
+	log_warning("%s", r->text);
+	if (m->complaints < MON_COMPLAINTS) {
+		strncpy(m->complaint[m->complaints], r->text, VIEW_REASON - 1);
+		m->complaints++;
+	}
+}
+
+static void on_doctor(struct mon *m, const struct helper_reply *r)
+{
+	for (uint32_t i = 0; i < m->doctors; i++) {
+		if (strcmp(m->doctor[i].product, r->doctor.product) == 0 &&
+		    strcmp(m->doctor[i].what, r->doctor.what) == 0) {
+			m->doctor[i] = r->doctor;
+			return;
+		}
+	}
+	mon_doctor_add(m, r->doctor.ok, r->doctor.product, r->doctor.what,
+		       r->doctor.why, r->doctor.cost);
+}
+
+static void on_done(struct mon *m, const struct helper_reply *r, int *fds,
+		    size_t count)
+{
+	switch (r->job) {
+	case HELPER_LOAD:
+		m->loading = false;
+		if (r->error) {
+			log_error("configuration: %s", r->text);
+		}
+		break;
+	case HELPER_START_KEEPER:
+		mon_keeper_started(m, r, fds, count);
+		break;
+	case HELPER_START_PRODUCT:
+		mon_product_started(m, r, fds, count);
+		break;
+	case HELPER_PROCESSES:
+		keep_fd(&m->processes_fd, fds, count);
+		m->processes_count = r->number;
+		mon_engine_knows(m);
+		break;
+	default:
+		if (r->error && r->text[0]) {
+			log_warning("%s", r->text);
+		}
+		break;
+	}
+}
+
+void mon_helper_read(struct mon *m)
+{
+	static struct helper_reply r;
+	struct iovec iov = { &r, sizeof(r) };
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(HELPER_FDS * sizeof(int))];
+	} control;
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(m->helper, &h, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+	int fds[HELPER_FDS];
+	size_t count = 0;
+
+	if (n == 0) {
+		log_error("the helper is gone; ending, to be started anew");
+		m->stopping = true;
+		return;
+	}
+	if (n != sizeof(r)) {
+		return;
+	}
+	if (c && c->cmsg_type == SCM_RIGHTS) {
+		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(c), count * sizeof(int));
+	}
+	switch (r.type) {
+	case HELPER_MANIFEST:
+		mon_product_manifest(m, &r.manifest);
+		break;
+	case HELPER_PROGRAM:
+		keep_fd(&m->rules_fd, fds, count);
+		mon_engine_knows(m);
+		break;
+	case HELPER_KEEP:
+		keep_fd(&m->keep_fd, fds, count);
+		m->keep_count = r.number;
+		break;
+	case HELPER_COMPLAINT:
+		on_complaint(m, &r);
+		break;
+	case HELPER_DOCTOR:
+		on_doctor(m, &r);
+		break;
+	default:
+		on_done(m, &r, fds, count);
+		break;
+	}
+	mon_admin_helper(m, &r);
+	for (size_t i = 0; i < count; i++) {
+		fd_closep(&fds[i]);
+	}
+}
