@@ -98,6 +98,7 @@ static void load_manifest(struct load *l, int dir, const char *name,
 		return;
 	}
 	load_drop_ins(l, base ? base : m->name, m);
+	m->from_command_line = base == NULL;
 	if (manifest_check(m, shown, &error) < 0) {
 		job_complain(l->channel, l->request, "%s", error.text);
 	} else if (l->count == HANDOFF_PRODUCTS) {

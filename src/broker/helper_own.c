@@ -19,7 +19,7 @@ void own_init(struct handoff_table *table)
 	own_table = table;
 }
 
-int own_add(pid_t pid)
+static int own_put(pid_t pid)
 {
 	for (uint32_t i = 0; i < HANDOFF_OWN; i++) {
 		int32_t none = 0;
@@ -37,6 +37,18 @@ int own_add(pid_t pid)
 		return 0;
 	}
 	return -ENOSPC;
+}
+
+/* Full: numbers of the dead that nobody has taken out yet give way. */
+int own_add(pid_t pid)
+{
+	int r = own_put(pid);
+
+	if (r < 0) {
+		own_sweep();
+		r = own_put(pid);
+	}
+	return r;
 }
 
 void own_remove(pid_t pid)

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "broker/mon.h"
 
 void mon_admin_accept(struct mon *m)
@@ -103,8 +104,8 @@ static void send_degraded(const struct mon *m, const struct mon_client *c,
 	struct admin_degraded a = { .head = { ADMIN_DEGRADED, sizeof(a) },
 				    .since_ns = m->since_wall };
 
-	snprintf(a.what, sizeof(a.what), "%s", what);
-	snprintf(a.why, sizeof(a.why), "%s", why);
+	text_format(a.what, sizeof(a.what), "%s", what);
+	text_format(a.why, sizeof(a.why), "%s", why);
 	admin_send(c, &a, sizeof(a));
 }
 

@@ -24,7 +24,8 @@ static const char *const allowed_calls[] = {
 	"wait4", "waitid", "kill", "rt_sigprocmask", "rt_sigaction",
 	"rt_sigreturn", "sigaltstack",
 	/* waiting and time */
-	"poll", "ppoll", "clock_gettime", "gettimeofday", "restart_syscall",
+	"poll", "ppoll", "clock_gettime", "clock_getres", "gettimeofday",
+	"restart_syscall",
 	"clock_nanosleep", "nanosleep", "futex",
 	/* itself */
 	"brk", "mmap", "munmap", "mremap", "madvise", "mprotect", "getpid",

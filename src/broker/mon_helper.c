@@ -2,10 +2,12 @@
 /*
  * mon_helper.c - asking the helper, and what comes back
  */
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "broker/mon.h"
 
 #define HELPER_FDS 8
@@ -49,8 +51,8 @@ static void on_complaint(struct mon *m, const struct helper_reply *r)
 {
 	log_warning("%s", r->text);
 	if (m->complaints < MON_COMPLAINTS) {
-		strncpy(m->complaint[m->complaints], r->text, VIEW_REASON - 1);
-		m->complaints++;
+		text_format(m->complaint[m->complaints++], VIEW_REASON, "%.*s",
+			 VIEW_REASON - 1, r->text);
 	}
 }
 

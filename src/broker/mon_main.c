@@ -3,7 +3,7 @@
  * mon_main.c - main of bailey-monitor: start, loop, end
  *
  * Start: open everything; have the helper read the configuration; have it
- * start the engine; place the marks; confine; start the products. The loop
+ * start the engine, and the products once that serves; confine; mark. The loop
  * waits for signals, the engine, the helper, administrators and the mount
  * table, and ticks four times a second. The end leaves the host as it was:
  * marks first, so that nobody waits for what is being taken down.
@@ -25,14 +25,21 @@
 
 static void child_ended(struct mon *m, pid_t pid, int status)
 {
+	if (pid == m->helper_pid && m->stopping) {
+		return;
+	}
 	if (pid == m->helper_pid) {
 		log_error("the helper died; ending, to be started anew");
 		m->stopping = true;
 		return;
 	}
 	if (pid == m->keeper_pid) {
-		m->keeper_pid = 0;
-		return;         /* its control socket tells the rest */
+		m->keeper_pid = 0;      /* its control socket tells the rest */
+		log_warning("keeper %d %s %d", pid,
+			    WIFEXITED(status) ? "exited with" : "killed by",
+			    WIFEXITED(status) ? WEXITSTATUS(status)
+					      : WTERMSIG(status));
+		return;
 	}
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		if (m->product[i].pid == pid) {
@@ -165,20 +172,12 @@ static void start_engine(struct mon *m)
 	}
 }
 
-static void start_products(struct mon *m)
-{
-	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
-		if (m->product[i].used && m->product[i].enabled) {
-			m->product[i].next_start = mono_now();
-		}
-	}
-}
-
 /* Everything that we started is our child, or ends with us. */
 static void end_children(struct mon *m)
 {
 	mono_t limit = mono_add(mono_now(), 2 * MONO_S);
 
+	m->engine_ready = false;
 	mon_products_kill(m);
 	close(m->helper);       /* it ends, after its jobs */
 	if (m->keeper_pid > 0) {
@@ -217,7 +216,6 @@ int main(int argc, char **argv)
 		}
 		m.unprotected_ns += mono_between(m.engine_lost, mono_now());
 		mon_alive_touch(&m);
-		start_products(&m);
 		mon_notify(&m, "READY=1");
 	}
 	while (!m.stopping) {

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "broker/mon.h"
 
 #define START_LIMIT_MS 10000
@@ -95,7 +96,7 @@ void mon_product_started(struct mon *m, const struct helper_reply *r, int *fds,
 
 	p->starting = false;
 	if (r->error) {
-		snprintf(p->last_exit, sizeof(p->last_exit), "not started: %s",
+		text_format(p->last_exit, sizeof(p->last_exit), "not started: %s",
 			 r->text);
 		log_error("%s: %s", p->manifest.name, p->last_exit);
 		product_plan(p);
@@ -121,12 +122,12 @@ void mon_product_ended(struct mon *m, uint32_t index, int status)
 
 	p->pid = 0;
 	if (WIFSIGNALED(status)) {
-		snprintf(p->last_exit, sizeof(p->last_exit),
+		text_format(p->last_exit, sizeof(p->last_exit),
 			 "killed by signal %d (%s)%s%s", WTERMSIG(status),
 			 strsignal(WTERMSIG(status)), p->why[0] ? ": " : "",
 			 p->why);
 	} else {
-		snprintf(p->last_exit, sizeof(p->last_exit),
+		text_format(p->last_exit, sizeof(p->last_exit),
 			 "exited with %d", WEXITSTATUS(status));
 	}
 	p->why[0] = '\0';
@@ -147,7 +148,7 @@ void mon_product_kill(struct mon *m, uint32_t index, const char *why)
 	struct mon_product *p = &m->product[index];
 
 	if (p->pid > 0) {
-		snprintf(p->why, sizeof(p->why), "%s", why);
+		text_format(p->why, sizeof(p->why), "%s", why);
 		kill(p->pid, SIGKILL);
 	}
 }

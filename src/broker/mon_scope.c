@@ -13,6 +13,7 @@
  * its layers, and marking both hangs the reader in its own read.
  */
 #include <fcntl.h>
+#include <linux/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "broker/mon.h"
 
 #ifndef FAN_OPEN_EXEC_PERM
@@ -57,8 +59,8 @@ static struct mon_scope *scope_new(struct mon *m, const char *kind,
 	s = &m->scope[m->scopes++];
 	*s = (struct mon_scope){ .view.head = { ADMIN_SCOPE,
 						sizeof(s->view) } };
-	snprintf(s->view.kind, sizeof(s->view.kind), "%s", kind);
-	snprintf(s->view.path, sizeof(s->view.path), "%s", path);
+	text_format(s->view.kind, sizeof(s->view.kind), "%s", kind);
+	text_format(s->view.path, sizeof(s->view.path), "%s", path);
 	return s;
 }
 
@@ -68,7 +70,7 @@ static void scope_mark(struct mon *m, struct mon_scope *s)
 
 	if (fanotify_mark(m->group, FAN_MARK_ADD | what, SCOPE_EVENTS, AT_FDCWD,
 			  s->view.path) < 0) {
-		snprintf(s->view.reason, sizeof(s->view.reason),
+		text_format(s->view.reason, sizeof(s->view.reason),
 			 "cannot be marked: %s", strerror(errno));
 		s->view.marked = 0;
 		return;
@@ -92,17 +94,28 @@ static void scope_unmark(struct mon *m, struct mon_scope *s)
 
 /* ---- trees ---- */
 
+/* Tells a bind of ours from what somebody has mounted there since. */
+static uint64_t tree_mount_id(const char *dir)
+{
+	struct statx s;
+
+	return statx(AT_FDCWD, dir, AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW,
+		     STATX_MNT_ID, &s) < 0 ? 0 : s.stx_mnt_id;
+}
+
 /* Which trees are bound, for the next start if we are killed. */
 static void tree_note(const struct mon *m)
 {
 	char path[4096];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/trees", m->options.state);
+	text_format(path, sizeof(path), "%s/trees", m->options.state);
 	f = fopen(path, "we");
 	for (uint32_t i = 0; f && i < m->scopes; i++) {
 		if (m->scope[i].bound) {
-			fprintf(f, "%s\n", m->scope[i].view.path);
+			fprintf(f, "%llu %s\n", (unsigned long long)
+				tree_mount_id(m->scope[i].view.path),
+				m->scope[i].view.path);
 		}
 	}
 	if (!f || fclose(f)) {
@@ -112,16 +125,20 @@ static void tree_note(const struct mon *m)
 
 static void tree_undo_former(const struct mon *m)
 {
-	char path[4096], line[4096];
+	char path[4096], line[4096], *dir;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/trees", m->options.state);
+	text_format(path, sizeof(path), "%s/trees", m->options.state);
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (umount2(line, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
+		uint64_t id = strtoull(line, &dir, 10);
+
+		dir += *dir == ' ';
+		dir[strcspn(dir, "\n")] = '\0';
+		if (id && tree_mount_id(dir) == id &&
+		    umount2(dir, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
 			log_notice("%s: undid what a killed monitor had bound",
-				   line);
+				   dir);
 		}
 	}
 	if (f) {
@@ -137,7 +154,7 @@ static void tree_add(struct mon *m, const char *dir)
 	s->own = true;
 	if (mount(dir, dir, NULL, MS_BIND | MS_REC, NULL) < 0 ||
 	    mount(NULL, dir, NULL, MS_PRIVATE, NULL) < 0) {
-		snprintf(s->view.reason, sizeof(s->view.reason),
+		text_format(s->view.reason, sizeof(s->view.reason),
 			 "cannot be bound onto itself: %s", strerror(errno));
 		log_error("%s: %s", dir, s->view.reason);
 		return;
@@ -240,8 +257,8 @@ static void local_add(struct mon *m, const struct mount_line *mount)
 		m->unmarked++;
 		return;
 	}
-	snprintf(s->view.fstype, sizeof(s->view.fstype), "%s", mount->type);
-	snprintf(s->device, sizeof(s->device), "%s", mount->device);
+	text_format(s->view.fstype, sizeof(s->view.fstype), "%s", mount->type);
+	text_format(s->device, sizeof(s->device), "%s", mount->device);
 	scope_mark(m, s);
 	log_info("%s (%s): %s", s->view.path, s->view.fstype,
 		 s->view.marked ? "protected" : s->view.reason);
@@ -277,7 +294,7 @@ static void filesystem_add(struct mon *m, const char *path)
 	mount_each(m, type_find);
 	memcpy(s->view.fstype, type_found, sizeof(type_found));
 	if (!scope_markable(type_found)) {
-		snprintf(s->view.reason, sizeof(s->view.reason),
+		text_format(s->view.reason, sizeof(s->view.reason),
 			 "%s is not of a kind that can be marked safely",
 			 type_found[0] ? type_found : "it");
 		log_error("%s: %s", path, s->view.reason);
@@ -296,7 +313,7 @@ static void unmarked_count(struct mon *m, const struct mount_line *mount)
 	for (uint32_t i = 0; i < m->scopes; i++) {
 		if (m->scope[i].view.marked &&
 		    stat(m->scope[i].view.path, &st) == 0) {
-			snprintf(device, sizeof(device), "%u:%u",
+			text_format(device, sizeof(device), "%u:%u",
 				 (unsigned)(st.st_dev >> 8 & 0xfff),
 				 (unsigned)(st.st_dev & 0xff));
 			if (strcmp(device, mount->device) == 0) {

@@ -17,6 +17,7 @@
 #include <sys/un.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "broker/mon.h"
 
 #ifndef FAN_REPORT_FD_ERROR     /* Linux 6.13 */
@@ -40,10 +41,10 @@ void mon_doctor_add(struct mon *m, bool ok, const char *product,
 	d = &m->doctor[m->doctors++];
 	*d = (struct admin_doctor){ .head = { ADMIN_DOCTOR_ROW, sizeof(*d) },
 				    .ok = ok };
-	snprintf(d->product, sizeof(d->product), "%s", product);
-	snprintf(d->what, sizeof(d->what), "%s", what);
-	snprintf(d->why, sizeof(d->why), "%s", why);
-	snprintf(d->cost, sizeof(d->cost), "%s", cost);
+	text_format(d->product, sizeof(d->product), "%s", product);
+	text_format(d->what, sizeof(d->what), "%s", what);
+	text_format(d->why, sizeof(d->why), "%s", why);
+	text_format(d->cost, sizeof(d->cost), "%s", cost);
 }
 
 /* Ours alone: owned by the caller, 0700, no link. */
@@ -287,7 +288,7 @@ static void setup_process(void)
 		setup_failed("limits");
 	}
 	signal(SIGPIPE, SIG_IGN);
-	umask(077);
+	umask(022);
 }
 
 static void setup_signals(struct mon *m)
