@@ -36,7 +36,6 @@ enum { PREPARED_ROOT, PREPARED_PROCS, PREPARED_DIRECTORIES = PREPARED_PROCS +
 
 struct helper_prepared {
 	uint32_t have;
-	char cgroup[JAIL_CGROUP_NAME];
 	int32_t error[JAIL_MEASURES];   /* of measures that preparation does */
 	struct jail_files files;
 };
@@ -63,6 +62,7 @@ struct job {
 	bool timed_out;
 	mono_t limit;
 	struct helper_request request;
+	char cgroup[JAIL_CGROUP_NAME];  /* of the product that it prepares */
 	/* entering only */
 	int session;                    /* the engine's end */
 	int directory[JAIL_DIRECTORIES];

@@ -171,8 +171,7 @@ _Noreturn static void launch_child(const struct helper *helper,
 }
 
 static void launch_entering(struct helper *helper, struct job *job,
-			    struct launch *l, const char *cgroup, pid_t pid,
-			    int pidfd)
+			    struct launch *l, pid_t pid, int pidfd)
 {
 	struct guest *guest;
 
@@ -191,7 +190,7 @@ static void launch_entering(struct helper *helper, struct job *job,
 		launch_give_up(helper, job, EAGAIN, "too many products");
 		return;
 	}
-	memcpy(guest->cgroup, cgroup, sizeof(guest->cgroup));
+	memcpy(guest->cgroup, job->cgroup, sizeof(guest->cgroup));
 }
 
 void launch_product(struct helper *helper, struct job *job,
@@ -224,7 +223,7 @@ void launch_product(struct helper *helper, struct job *job,
 		launch_child(helper, job, &l, namespaces);
 	}
 	if (r == 0) {
-		launch_entering(helper, job, &l, prepared->cgroup, pid, pidfd);
+		launch_entering(helper, job, &l, pid, pidfd);
 	} else {
 		struct helper_reply reply = { .type = HELPER_DONE,
 					      .error = -r };
@@ -232,7 +231,7 @@ void launch_product(struct helper *helper, struct job *job,
 		snprintf(reply.text, sizeof(reply.text), "clone: %s",
 			 strerror(-r));
 		loop_reply(helper, &job->request, &reply, NULL, 0);
-		(void)jail_cgroups_remove(&helper->cgroups, prepared->cgroup);
+		(void)jail_cgroups_remove(&helper->cgroups, job->cgroup);
 	}
 	launch_fini(&l);
 }

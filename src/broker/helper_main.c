@@ -3,7 +3,8 @@
  * broker/helper_main.c - the helper's loop
  *
  * Waits for requests, channels of jobs, ends of children and standard errors
- * of products; the work is elsewhere. Ends when the monitor's socket closes.
+ * of products; the work is elsewhere. Ends when the monitor's socket closes or
+ * the monitor dies: not by a death signal, because cgroups are to be removed.
  */
 #include "broker/helper_internal.h"
 
@@ -20,7 +21,7 @@
 
 #include "base/log.h"
 
-#define MAIN_POLLS (1u + 2u * HELPER_JOBS + 2u * HELPER_GUESTS)
+#define MAIN_POLLS (2u + 2u * HELPER_JOBS + 2u * HELPER_GUESTS)
 #define MAIN_SOCKET_BYTES (1 << 20)
 #define MAIN_LAST_WAIT_MS 1000u
 #define MAIN_STATE_DIR "/var/lib/bailey"
@@ -64,6 +65,8 @@ static int main_job_fork(struct helper *helper, struct job *job)
 		return result_errno();
 	}
 	helper->serial++;
+	jail_cgroups_name(&helper->cgroups, job->request.manifest.name,
+			  helper->serial, job->cgroup);
 	job->pid = own_fork();
 	if (job->pid == 0) {
 		close(pair[0]);
@@ -166,6 +169,9 @@ static void main_job_end(struct helper *helper, struct job *job)
 		main_refuse(helper, &job->request,
 			    job->timed_out ? -ETIMEDOUT : -EIO);
 	}
+	if (job->request.job == HELPER_START_PRODUCT) {
+		(void)jail_cgroups_remove(&helper->cgroups, job->cgroup);
+	}
 	close(job->channel);
 	job->state = JOB_ENDING;
 	if (poll(&p, 1, 0) == 1) {
@@ -243,6 +249,7 @@ static void main_poll_fill(struct helper *helper, struct main_poll *p,
 	p->count = 0;
 	p->timeout_ms = -1;
 	main_poll_add(p, helper->socket, NULL, NULL);
+	main_poll_add(p, helper->monitor, NULL, NULL);
 	for (uint32_t i = 0; i < HELPER_JOBS; i++) {
 		struct job *job = &helper->job[i];
 
@@ -278,7 +285,7 @@ static void main_poll_fill(struct helper *helper, struct main_poll *p,
 static void main_poll_serve(struct helper *helper, struct main_poll *p,
 			    mono_t now)
 {
-	for (nfds_t i = 1; i < p->count; i++) {
+	for (nfds_t i = 2; i < p->count; i++) {
 		struct job *job = p->job[i];
 		struct guest *guest = p->guest[i];
 
@@ -402,7 +409,8 @@ _Noreturn void helper_main(int socket, const struct helper_start *start)
 		if (poll(p.fd, p.count, p.timeout_ms) < 0 && errno != EINTR) {
 			_exit(1);
 		}
-		if (p.fd[0].revents && !main_request(helper)) {
+		if (p.fd[1].revents ||
+		    (p.fd[0].revents && !main_request(helper))) {
 			main_end(helper);
 		}
 		main_poll_serve(helper, &p, mono_now());

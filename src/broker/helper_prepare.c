@@ -175,7 +175,7 @@ void task_prepare(const struct helper *helper,
 	const struct manifest *m = &request->manifest;
 	int fd[PREPARED_END], send[PREPARED_END];
 	int error[JAIL_MEASURES] = { 0 };
-	char text[512] = "";
+	char cgroup[JAIL_CGROUP_NAME], text[512] = "";
 	size_t count = 0;
 	int r;
 
@@ -193,10 +193,11 @@ void task_prepare(const struct helper *helper,
 		job_done(channel, request, r, text);
 		return;
 	}
-	jail_cgroups_name(&helper->cgroups, m->name, helper->serial,
-			  prepared->cgroup);
-	jail_cgroups_make(&helper->cgroups, m, prepared->cgroup,
-			  &fd[PREPARED_PROCS], error);
+	/* Project quotas are few file systems' and nobody's default. */
+	error[JAIL_STATE] = m->state_bytes ? ENOTSUP : 0;
+	jail_cgroups_name(&helper->cgroups, m->name, helper->serial, cgroup);
+	jail_cgroups_make(&helper->cgroups, m, cgroup, &fd[PREPARED_PROCS],
+			  error);
 	message.prepared = 1;
 	for (unsigned i = 0; i < PREPARED_END; i++) {
 		if (fd[i] >= 0) {

@@ -58,6 +58,8 @@
 	  "tasks are bounded by RLIMIT_NPROC alone")                          \
 	X(PROCESSOR, 0, "processor limit (cgroup)",                           \
 	  "the product can use a whole processor")                            \
+	X(STATE, 0, "size of the state directory",                            \
+	  "each file is bounded, their number is not")                        \
 	X(RLIMITS, 0, "resource limits",                                      \
 	  "descriptors, file sizes or core dumps are not bounded")            \
 	X(LANDLOCK, 0, "Landlock",                                            \
@@ -111,6 +113,7 @@ struct jail_file {
 
 struct jail_files {
 	uint32_t count;
+	int64_t cache_ctime_s, cache_ctime_ns;  /* of /etc/ld.so.cache */
 	struct jail_file file[JAIL_FILES];      /* [0] is the program */
 };
 

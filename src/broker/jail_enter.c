@@ -78,7 +78,9 @@ static void enter_cgroups(const struct jail_plan *plan)
 		enter_note(n->measure, have ? 0 : n->at_clone ? -ENOSYS :
 			   result_errno());
 	}
-	(void)sethostname("jail", 4);
+	if (plan->namespaces & CLONE_NEWUTS) {
+		(void)sethostname("jail", 4);
+	}
 	(void)setsid();
 }
 

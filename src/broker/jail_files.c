@@ -259,6 +259,16 @@ static int files_find_libraries(const char *interpreter, const char *program,
 	return 0;
 }
 
+/* Libraries that were installed since may come first now. */
+static void files_cache_time(int64_t *ret_s, int64_t *ret_ns)
+{
+	struct stat st = { 0 };
+
+	(void)stat("/etc/ld.so.cache", &st);
+	*ret_s = st.st_ctim.tv_sec;
+	*ret_ns = st.st_ctim.tv_nsec;
+}
+
 int jail_files_find(const char *program, uint32_t uid, bool strict,
 		    jail_fork fork_child, struct jail_files *ret_files,
 		    char *ret_error, size_t error_size)
@@ -269,6 +279,7 @@ int jail_files_find(const char *program, uint32_t uid, bool strict,
 	int r;
 
 	ret_files->count = 0;
+	files_cache_time(&ret_files->cache_ctime_s, &ret_files->cache_ctime_ns);
 	if (fd < 0 || !name) {
 		r = fd < 0 ? result_errno() : -EINVAL;
 		snprintf(ret_error, error_size, "%s: %s", program,
@@ -298,6 +309,12 @@ int jail_files_find(const char *program, uint32_t uid, bool strict,
 
 bool jail_files_same(const struct jail_files *files)
 {
+	int64_t s, ns;
+
+	files_cache_time(&s, &ns);
+	if (s != files->cache_ctime_s || ns != files->cache_ctime_ns) {
+		return false;
+	}
 	for (uint32_t i = 0; i < files->count; i++) {
 		const struct jail_file *f = &files->file[i];
 		struct stat st;
