@@ -68,13 +68,24 @@ static void keep_add(struct keep *keep, uint64_t device, uint64_t inode)
 	keep->file[keep->count++] = (struct handoff_keep){ device, inode };
 }
 
-/* True if it was added. */
+static bool keep_has(const struct keep *keep, uint64_t device, uint64_t inode)
+{
+	for (size_t i = 0; i < keep->count; i++) {
+		if (keep->file[i].inode == inode &&
+		    keep->file[i].device == device) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* True if it is new: most paths name a file twice (/bin is /usr/bin). */
 static bool keep_add_path(struct keep *keep, const char *path)
 {
 	struct stat st;
 
 	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != 0 ||
-	    st.st_mode & 022) {
+	    st.st_mode & 022 || keep_has(keep, st.st_dev, st.st_ino)) {
 		return false;
 	}
 	keep_add(keep, st.st_dev, st.st_ino);
@@ -97,7 +108,11 @@ static void keep_add_program(struct keep *keep, const char *path)
 	(void)!jail_files_find(path, KEEP_LISTER_UID, true, own_fork, &files,
 			       error, sizeof(error));
 	for (uint32_t i = 0; i < files.count; i++) {
-		keep_add(keep, files.file[i].device, files.file[i].inode);
+		if (!keep_has(keep, files.file[i].device,
+			      files.file[i].inode)) {
+			keep_add(keep, files.file[i].device,
+				 files.file[i].inode);
+		}
 	}
 }
 
@@ -142,25 +157,6 @@ static void keep_add_root_shell(struct keep *keep)
 	}
 }
 
-static int keep_compare(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct handoff_keep));
-}
-
-static void keep_unique(struct keep *keep)
-{
-	size_t n = 0;
-
-	qsort(keep->file, keep->count, sizeof(*keep->file), keep_compare);
-	for (size_t i = 0; i < keep->count; i++) {
-		if (n == 0 || keep_compare(&keep->file[n - 1],
-					   &keep->file[i]) != 0) {
-			keep->file[n++] = keep->file[i];
-		}
-	}
-	keep->count = n;
-}
-
 int keep_send(const struct helper *helper,
 	      const struct helper_request *request, int channel)
 {
@@ -180,7 +176,6 @@ int keep_send(const struct helper *helper,
 	for (size_t i = 0; i < sizeof(keep_programs) / sizeof(char *); i++) {
 		keep_add_glob(&keep, keep_programs[i], true);
 	}
-	keep_unique(&keep);
 	if (keep.full) {
 		job_complain(channel, request,
 			     "keep list:0: more than %u files: the rest is not "
