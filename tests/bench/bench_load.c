@@ -94,14 +94,19 @@ static void note(struct load *load, enum load_kind kind, uint32_t at,
 		 bool allowed)
 {
 	struct load_list *list = &load->list[kind];
+	uint32_t now = load_now_us(load);
 
+	if (now < at) {
+		/* seen on virtual machines; what it took is not known */
+		list->backwards++;
+		now = at;
+	}
 	if (list->count == LOAD_NOTES) {
 		list->dropped++;
 		return;
 	}
 	list->note[list->count] = (struct load_note){
-		.at_us = at, .took_us = load_now_us(load) - at,
-		.allowed = allowed
+		.at_us = at, .took_us = now - at, .allowed = allowed
 	};
 	atomic_thread_fence(memory_order_release);
 	list->count++;
@@ -140,22 +145,24 @@ static _Noreturn void work(struct load *load, enum load_kind kind)
 
 int load_start(struct load *load, const struct server *server, unsigned kinds)
 {
+	pid_t pid;
+
 	memset(load, 0, sizeof *load);
 	load->start_ns = ns_now_ns();
 	for (int i = 0; i < LOAD_KINDS; i++) {
 		if ((kinds & 1u << i) == 0) {
 			continue;
 		}
-		load->child[i] = ns_env_fork(&server->env);
-		if (load->child[i] == 0) {
+		/* not into the shared memory: the child would write its 0 */
+		pid = ns_env_fork(&server->env);
+		if (pid == 0) {
 			work(load, i);
 		}
-		if (load->child[i] < 0) {
-			int r = load->child[i];
-
+		if (pid < 0) {
 			load_stop(load);
-			return r;
+			return pid;
 		}
+		load->child[i] = pid;
 	}
 	return 0;
 }
@@ -211,14 +218,17 @@ static _Noreturn void crowd_main(struct load *load, const char *name,
 int load_crowd(struct load *load, const struct server *server,
 	       const char *name, unsigned threads, unsigned pause_us)
 {
+	pid_t pid;
+
 	if (threads > CROWD_MAX) {
 		return -EINVAL;
 	}
-	load->crowd = ns_env_fork(&server->env);
-	if (load->crowd == 0) {
+	pid = ns_env_fork(&server->env);
+	if (pid == 0) {
 		crowd_main(load, name, threads, pause_us);
 	}
-	return load->crowd < 0 ? load->crowd : 0;
+	load->crowd = pid > 0 ? pid : 0;
+	return pid < 0 ? pid : 0;
 }
 
 void load_stop(struct load *load)
@@ -329,4 +339,14 @@ uint32_t load_dropped(const struct load *load)
 		dropped += load->list[i].dropped;
 	}
 	return dropped;
+}
+
+uint32_t load_backwards(const struct load *load)
+{
+	uint32_t backwards = 0;
+
+	for (int i = 0; i < LOAD_KINDS; i++) {
+		backwards += load->list[i].backwards;
+	}
+	return backwards;
 }

@@ -44,7 +44,7 @@ struct load_note {
 };
 
 struct load_list {
-	uint32_t count, dropped;
+	uint32_t count, dropped, backwards;
 	struct load_note note[LOAD_NOTES];
 };
 
@@ -81,6 +81,8 @@ uint32_t load_longest_us(const struct load *load, enum load_kind kind,
 /* ... the sum of what each took beyond 1 ms */
 uint32_t load_stalled_us(const struct load *load, enum load_kind kind,
 			 uint32_t from, uint32_t to);
+/* Times that the clock of the machine was seen to go back. */
+uint32_t load_backwards(const struct load *load);
 /* Notes that had no room: figures of such a run are not to be had. */
 uint32_t load_dropped(const struct load *load);
 double load_p99_us(const struct load *load, enum load_kind kind, uint32_t from,

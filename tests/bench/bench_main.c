@@ -23,7 +23,7 @@
 
 static void usage(FILE *out)
 {
-	fputs("usage: bench [--rounds N] [--fault | --fault-only]\n"
+	fputs("usage: bench [--rounds N] [--fault | --fault-only] [--quick]\n"
 	      "             [--json FILE] [--markdown FILE] [--strict]\n"
 	      "             [--only CASE,...] [--verbose]\n", out);
 }
@@ -97,6 +97,7 @@ static const struct option long_options[] = {
 	{ "json", required_argument, NULL, 'j' },
 	{ "markdown", required_argument, NULL, 'm' },
 	{ "only", required_argument, NULL, 'o' },
+	{ "quick", no_argument, NULL, 'q' },
 	{ "strict", no_argument, NULL, 's' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
@@ -134,6 +135,9 @@ static int parse(int argc, char **argv, struct request *request)
 			break;
 		case 'o':
 			request->options.only = optarg;
+			break;
+		case 'q':
+			request->options.quick = true;
 			break;
 		case 's':
 			request->strict = true;
