@@ -31,8 +31,12 @@
 
 /* What a prepare job hands to the loop. Descriptors beside it: the bits of
  * `have` in rising order. */
-enum { PREPARED_ROOT, PREPARED_PROCS, PREPARED_DIRECTORIES = PREPARED_PROCS +
-       JAIL_CGROUPS, PREPARED_END = PREPARED_DIRECTORIES + JAIL_DIRECTORIES };
+enum {
+	PREPARED_ROOT,
+	PREPARED_PROCS,
+	PREPARED_DIRECTORIES = PREPARED_PROCS + JAIL_CGROUPS,
+	PREPARED_END = PREPARED_DIRECTORIES + JAIL_DIRECTORIES
+};
 
 struct helper_prepared {
 	uint32_t have;
@@ -49,7 +53,7 @@ struct helper_message {                 /* on a job's channel */
 enum job_state {
 	JOB_FREE,
 	JOB_RUNNING,                    /* a child of ours works */
-	JOB_ENDING,                     /* answered; the child is not gone yet */
+	JOB_ENDING,                     /* answered; its child is going */
 	JOB_ENTERING                    /* a product is on its way to exec */
 };
 

@@ -346,7 +346,8 @@ void launch_status(struct helper *helper, struct job *job)
 	if (job->noted & 1ull << JAIL_FILTER) {
 		launch_running(helper, job);
 	} else {
-		launch_give_up(helper, job, EIO, "died on its way into the jail");
+		launch_give_up(helper, job, EIO,
+			       "died on its way into the jail");
 	}
 }
 

@@ -113,8 +113,8 @@ static int prepare_directories(const struct helper *helper,
 		r = prepare_read_only(m->content, helper->strict,
 				      &slot[BAILEY_DIRECTORY_CONTENT]);
 		if (r < 0) {
-			snprintf(ret_error, size, "content %.200s: %s", m->content,
-				 r == -EPERM ? "must be root's alone" :
+			snprintf(ret_error, size, "content %.200s: %s",
+				 m->content, r == -EPERM ? "must be root's alone" :
 				 strerror(-r));
 			return r;
 		}

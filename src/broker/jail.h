@@ -144,12 +144,14 @@ struct jail_cgroups {
 	char prefix[32];                /* of our groups' names */
 };
 
-enum { JAIL_CGROUP_MEMORY, JAIL_CGROUP_PIDS, JAIL_CGROUP_CPU,
-       JAIL_CGROUP_UNIFIED };
+enum {
+	JAIL_CGROUP_MEMORY, JAIL_CGROUP_PIDS, JAIL_CGROUP_CPU,
+	JAIL_CGROUP_UNIFIED
+};
 
 void jail_cgroups_open(struct jail_cgroups *ret_groups, pid_t owner);
-/* Makes groups of this name with the product's limits. ret_procs: cgroup.procs of
- * each, open for writing, or -1. ret_error: 0 or errno by measure. */
+/* Makes groups of this name with the product's limits. ret_procs: cgroup.procs
+ * of each, open for writing, or -1. ret_error: 0 or errno by measure. */
 void jail_cgroups_make(const struct jail_cgroups *groups,
 		       const struct manifest *manifest, const char *name,
 		       int ret_procs[JAIL_CGROUPS],

@@ -59,28 +59,29 @@ static uint64_t cgroup_one(const struct manifest *m)
 	return 1;
 }
 
+#define CGROUP_VALUE(at, what, file_name, text, from)                         \
+	{ .group = JAIL_CGROUP_##at, .measure = JAIL_##what,                  \
+	  .file = file_name, .format = text, .value = from }
+#define CGROUP_EXTRA(at, what, file_name, from, null)                         \
+	{ .group = JAIL_CGROUP_##at, .measure = JAIL_##what,                  \
+	  .file = file_name, .format = "%llu", .value = from,                 \
+	  .optional = true, .zero = null }
+
 static const struct cgroup_value cgroup_v1[] = {
-	{ JAIL_CGROUP_MEMORY, JAIL_MEMORY, false, false, "memory.limit_in_bytes",
-	  "%llu", cgroup_memory },
-	{ JAIL_CGROUP_MEMORY, JAIL_MEMORY, true, false, "memory.memsw.limit_in_bytes",
-	  "%llu", cgroup_memory },
-	{ JAIL_CGROUP_PIDS, JAIL_TASKS, false, false, "pids.max", "%llu",
-	  cgroup_tasks },
-	{ JAIL_CGROUP_CPU, JAIL_PROCESSOR, false, false, "cpu.cfs_quota_us", "%llu",
-	  cgroup_cpu },
+	CGROUP_VALUE(MEMORY, MEMORY, "memory.limit_in_bytes", "%llu",
+		     cgroup_memory),
+	CGROUP_EXTRA(MEMORY, MEMORY, "memory.memsw.limit_in_bytes",
+		     cgroup_memory, false),
+	CGROUP_VALUE(PIDS, TASKS, "pids.max", "%llu", cgroup_tasks),
+	CGROUP_VALUE(CPU, PROCESSOR, "cpu.cfs_quota_us", "%llu", cgroup_cpu),
 };
 
 static const struct cgroup_value cgroup_v2[] = {
-	{ JAIL_CGROUP_UNIFIED, JAIL_MEMORY, false, false, "memory.max", "%llu",
-	  cgroup_memory },
-	{ JAIL_CGROUP_UNIFIED, JAIL_MEMORY, true, true, "memory.swap.max", "%llu",
-	  cgroup_zero },
-	{ JAIL_CGROUP_UNIFIED, JAIL_MEMORY, true, false, "memory.oom.group", "%llu",
-	  cgroup_one },
-	{ JAIL_CGROUP_UNIFIED, JAIL_TASKS, false, false, "pids.max", "%llu",
-	  cgroup_tasks },
-	{ JAIL_CGROUP_UNIFIED, JAIL_PROCESSOR, false, false, "cpu.max",
-	  "%llu 100000", cgroup_cpu },
+	CGROUP_VALUE(UNIFIED, MEMORY, "memory.max", "%llu", cgroup_memory),
+	CGROUP_EXTRA(UNIFIED, MEMORY, "memory.swap.max", cgroup_zero, true),
+	CGROUP_EXTRA(UNIFIED, MEMORY, "memory.oom.group", cgroup_one, false),
+	CGROUP_VALUE(UNIFIED, TASKS, "pids.max", "%llu", cgroup_tasks),
+	CGROUP_VALUE(UNIFIED, PROCESSOR, "cpu.max", "%llu 100000", cgroup_cpu),
 };
 
 static int cgroup_read(int dir, const char *file, char *ret_text, size_t size)
@@ -111,9 +112,10 @@ static int cgroup_own_path(const char *controller, char *ret_path, size_t size)
 	char text[4096];
 	char *rest = text;
 
-	if (cgroup_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text)) < 0)
-	{
-		return -ENOENT;
+	int r = cgroup_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text));
+
+	if (r < 0) {
+		return r;
 	}
 	for (char *line = strsep(&rest, "\n"); line && *line;
 	     line = strsep(&rest, "\n")) {

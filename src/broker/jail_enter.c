@@ -49,8 +49,8 @@ static void enter_note(enum jail_measure measure, int r)
 				  .error = r < 0 ? -r : r };
 	ssize_t n = write(enter_status, &note, sizeof(note));
 
-	if (n != sizeof(note) || (note.error && jail_measures[measure].required))
-	{
+	if (n != sizeof(note) ||
+	    (note.error && jail_measures[measure].required)) {
 		_exit(125);
 	}
 }

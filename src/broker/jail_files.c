@@ -245,7 +245,7 @@ static int files_find_libraries(const char *interpreter, const char *program,
 	r = files_list(interpreter, program, uid, fork_child, text);
 	if (r < 0 && !strstr(text, "not found")) {
 		snprintf(ret_error, error_size,
-			 "%s: %s --list failed (readable and executable by all?)",
+			 "%s: %s --list failed (may everyone read it?)",
 			 program, interpreter);
 		return r;
 	}

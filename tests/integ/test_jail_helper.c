@@ -182,7 +182,7 @@ static void refuses_an_exception_that_is_no_rule(void **state)
 	ask(&add, NULL, 0, &a);
 	assert_int_not_equal(a.error, 0);
 	assert_true(a.text[0] != '\0');
-	strcpy(add.text, "allow file.open path \"/x\"\ndeny file.open path \"/\"");
+	strcpy(add.text, "allow file.open path \"/x\"\ndeny any");
 	ask(&add, NULL, 0, &a);
 	assert_int_equal(a.error, EINVAL);
 }
@@ -245,7 +245,8 @@ static void loads_all_and_complains_of_what_is_wrong(void **state)
 	assert_int_equal(a.count[HELPER_KEEP], 1);
 	assert_true(keeps(a.fd[HELPER_KEEP], "/bin/sh"));
 	assert_true(keeps(a.fd[HELPER_KEEP], "/lib64/ld-linux-x86-64.so.2"));
-	assert_true(keeps(a.fd[HELPER_KEEP], "/lib/x86_64-linux-gnu/libc.so.6"));
+	assert_true(keeps(a.fd[HELPER_KEEP],
+			  "/lib/x86_64-linux-gnu/libc.so.6"));
 	assert_true(keeps(a.fd[HELPER_KEEP], "/etc/passwd"));
 	assert_true(keeps(a.fd[HELPER_KEEP], "/proc/self/exe"));
 	assert_false(keeps(a.fd[HELPER_KEEP], probe));
