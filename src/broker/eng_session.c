@@ -82,7 +82,7 @@ void eng_session_add(struct engine *e, const struct handoff_message *m,
 	session_state(s, VIEW_STATE_LOADING);
 	s->socket = count ? fds[0] : -1;
 	for (uint32_t bit = 0; bit < 3; bit++) {
-		if (m->number >> bit & 1 && at < count) {
+		if (m->number >> (bit + 1) & 1 && at < count) {
 			s->directory[bit] = fds[at++];
 		}
 	}

@@ -75,7 +75,8 @@ struct handoff_table {
 enum handoff_message_type {
 	/* monitor -> engine */
 	HANDOFF_PRODUCT_ADD = 1,        /* manifest; fds: session, then content,
-					 * config, state as bits of `number` */
+					 * config, state: number has a bit for
+					 * each (1 << enum bailey_directory) */
 	HANDOFF_PRODUCT_GONE,           /* index, number = wait status */
 	HANDOFF_PRODUCT_MODE,           /* index, number = enum bailey_mode */
 	HANDOFF_PRODUCT_SUSPEND,        /* index, number = 1 or 0 */

@@ -118,6 +118,9 @@ void mon_options_parse(int argc, char **argv, struct mon_options *ret_options);
 void mon_setup(struct mon *m);
 void mon_doctor_add(struct mon *m, bool ok, const char *product,
 		    const char *what, const char *why, const char *cost);
+/* The marks stand: ends the time without protection that a killed monitor
+ * left behind. */
+void mon_alive_again(struct mon *m);
 void mon_alive_touch(struct mon *m);
 void mon_alive_clean(struct mon *m);
 /* mon_scope.c */

@@ -214,7 +214,7 @@ int main(int argc, char **argv)
 		if (atomic_load(&m.table->forced) != HANDOFF_OFF) {
 			mon_scopes_mark(&m);
 		}
-		m.unprotected_ns += mono_between(m.engine_lost, mono_now());
+		mon_alive_again(&m);
 		mon_alive_touch(&m);
 		mon_notify(&m, "READY=1");
 	}

@@ -235,12 +235,17 @@ static void setup_alive(struct mon *m)
 		memcpy(m->alive->boot_id, boot_id, sizeof(boot_id));
 	}
 	m->unprotected_ns = m->alive->unprotected_ns;
-	m->engine_lost = mono_now();
-	if (m->alive->running && boot_now_ns() > m->alive->last_ns) {
-		m->unprotected_ns += boot_now_ns() - m->alive->last_ns;
-		log_error("the monitor before this one was killed; nobody "
-			  "answered for at most %llu ms", (unsigned long long)
-			  ((boot_now_ns() - m->alive->last_ns) / MONO_MS));
+}
+
+void mon_alive_again(struct mon *m)
+{
+	uint64_t now = boot_now_ns();
+
+	if (m->alive->running && now > m->alive->last_ns) {
+		m->unprotected_ns += now - m->alive->last_ns;
+		log_error("the monitor before this one was killed: nobody "
+			  "answered for up to %llu ms", (unsigned long long)
+			  ((now - m->alive->last_ns) / MONO_MS));
 	}
 }
 
