@@ -217,7 +217,7 @@ int exception_format(const struct exception *exception,
 		     char ret_line[EXCEPTION_LINE])
 {
 	char added[TIME_TEXT + 1], expires[TIME_TEXT + 1];
-	char reason[2 * EXCEPTION_REASON], line[EXCEPTION_LINE];
+	char reason[2 * EXCEPTION_REASON] = "", line[EXCEPTION_LINE];
 	struct exception again;
 	size_t n = 0;
 	int length;

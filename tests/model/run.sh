@@ -14,12 +14,15 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
-spin ${mutation:+-D"$mutation"} -a "$model" &&
-	cc -w -O2 -DSAFETY -DCOLLAPSE -DMEMLIM=4000 -o pan pan.c &&
-	./pan -m100000 >out || {
+look() {
+	spin ${mutation:+-D"$mutation"} -a "$model" &&
+		cc -w -O2 -DSAFETY -DCOLLAPSE -DMEMLIM=4000 -o pan pan.c &&
+		./pan -m100000 >out
+}
+if ! look; then
 	echo "spin could not look at $model"
 	exit 1
-}
+fi
 grep -E 'states, stored|^pan:1' out
 if ! grep -q 'errors: [0-9]' out || grep -q 'max search depth' out; then
 	echo "the search came to no end"
