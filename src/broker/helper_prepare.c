@@ -114,8 +114,8 @@ static int prepare_directories(const struct helper *helper,
 				      &slot[BAILEY_DIRECTORY_CONTENT]);
 		if (r < 0) {
 			snprintf(ret_error, size, "content %.200s: %s",
-				 m->content, r == -EPERM ? "must be root's alone" :
-				 strerror(-r));
+				 m->content, r == -EPERM ?
+				 "must be root's alone" : strerror(-r));
 			return r;
 		}
 	}

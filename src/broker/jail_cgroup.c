@@ -124,8 +124,8 @@ static int cgroup_own_path(const char *controller, char *ret_path, size_t size)
 		(void)strsep(&path, ":");
 		names = strsep(&path, ":");
 		if (path && strcmp(names, controller) == 0) {
-			return snprintf(ret_path, size, "%s", path) < (int)size ?
-			       0 : -ENAMETOOLONG;
+			snprintf(ret_path, size, "%s", path);
+			return 0;
 		}
 	}
 	return -ENOENT;

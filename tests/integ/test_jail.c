@@ -155,6 +155,11 @@ static void bounds_a_fork_bomb(void **state)
 	}
 	assert_in_range(made, 0, 32);
 	assert_true(WIFSIGNALED(jail_stop(&s)));
+	for (int i = 0; i < 200 && jail_cgroup_count(getpid()); i++) {
+		usleep(10000);
+	}
+	/* a group can be removed only when its last process is gone */
+	assert_int_equal(jail_cgroup_count(getpid()), 0);
 }
 
 static void bounds_memory(void **state)

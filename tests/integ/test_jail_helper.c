@@ -257,6 +257,44 @@ static void loads_all_and_complains_of_what_is_wrong(void **state)
 	assert_int_equal(a.tasks_of_one, 7);
 }
 
+static int setup_strict(void **state)
+{
+	jail_monitor_init_mode(&monitor, 0770);
+	return 0;
+}
+
+static void refuses_files_that_others_may_write(void **state)
+{
+	struct helper_request load = { .job = HELPER_LOAD };
+	char products[160], rules[160], path[256];
+	struct jail_started s;
+	struct manifest m;
+	struct answers a;
+
+	sub("products.d", products, sizeof(products));
+	sub("rules.d", rules, sizeof(rules));
+	manifest(products, "one.ini", "one", 0644);
+	manifest(products, "two.ini", "two", 0664);
+	manifest(products, "three.ini", "three", 0644);
+	snprintf(path, sizeof(path), "%s/three.ini", products);
+	assert_int_equal(chown(path, 1000, 0), 0);
+	jail_write(rules, "a.rules", "deny any\n", 0646);
+	ask(&load, NULL, 0, &a);
+	assert_int_equal(a.error, 0);
+	assert_string_equal(a.names, "one ");
+	assert_int_equal(a.count[HELPER_COMPLAINT], 3);
+	assert_non_null(strstr(a.complaints, "/two.ini:0: refused: must "));
+	assert_non_null(strstr(a.complaints, "/three.ini:0: refused: must "));
+	assert_non_null(strstr(a.complaints, "/a.rules:0: refused: must "));
+	assert_int_equal(program_rules(a.fd[HELPER_PROGRAM]), 0);
+	snprintf(path, sizeof(path), "%s/program", monitor.base);
+	jail_write(monitor.base, "program", "x", 0777);
+	jail_manifest(&m, path, "p", "");
+	jail_start(&monitor, &m, &s);
+	assert_int_equal(s.error, EPERM);
+	assert_non_null(strstr(s.text, "root owns"));
+}
+
 static void reads_processes(void **state)
 {
 	struct process_record record;
@@ -342,6 +380,9 @@ int main(int argc, char **argv)
 		T(keeps_exceptions_until_they_end),
 		T(refuses_an_exception_that_is_no_rule),
 		T(loads_all_and_complains_of_what_is_wrong),
+		cmocka_unit_test_setup_teardown(
+			refuses_files_that_others_may_write, setup_strict,
+			teardown),
 		T(reads_processes),
 		T(starts_a_keeper_with_its_descriptors),
 		T(ends_a_job_at_its_limit_and_serves_on),

@@ -41,7 +41,7 @@ void jail_write(const char *directory, const char *name, const char *text,
 	close(fd);
 }
 
-void jail_monitor_init(struct jail_monitor *ret_monitor)
+void jail_monitor_init_mode(struct jail_monitor *ret_monitor, unsigned mode)
 {
 	struct jail_monitor *m = ret_monitor;
 	int table = memfd_create("table", MFD_CLOEXEC), pair[2];
@@ -57,6 +57,7 @@ void jail_monitor_init(struct jail_monitor *ret_monitor)
 	snprintf(m->state, sizeof(m->state), "%s/state", m->base);
 	mkdir(m->etc, 0755);
 	mkdir(m->state, 0700);
+	chmod(m->state, mode);
 	m->start = (struct helper_start){
 		.etc_dir = m->etc, .state_dir = m->state,
 		.runtime_dir = m->state,
@@ -75,6 +76,11 @@ void jail_monitor_init(struct jail_monitor *ret_monitor)
 	}
 	close(pair[1]);
 	m->socket = pair[0];
+}
+
+void jail_monitor_init(struct jail_monitor *ret_monitor)
+{
+	jail_monitor_init_mode(ret_monitor, 0700);
 }
 
 static int jail_remove_one(const char *path, const struct stat *st, int flag,

@@ -31,6 +31,9 @@ struct jail_started {
 
 /* Directories, table, helper. Exits the test when that fails. */
 void jail_monitor_init(struct jail_monitor *ret_monitor);
+/* With this mode of the state directory: one that others may write makes the
+ * helper strict about who owns files. */
+void jail_monitor_init_mode(struct jail_monitor *ret_monitor, unsigned mode);
 /* Closes the socket; true if the helper ended by itself within 2 s. */
 bool jail_monitor_fini(struct jail_monitor *monitor);
 void jail_request(struct jail_monitor *monitor,
