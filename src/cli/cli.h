@@ -68,12 +68,20 @@ struct cli_command {
 
 /* X(symbol): the variable is cmd_SYMBOL, in cmd_SYMBOL.c */
 #define CLI_COMMAND_TABLE(X)                                                  \
+	X(run)                                                                \
 	X(status)                                                             \
 	X(products)                                                           \
+	X(product)                                                            \
 	X(denials)                                                            \
 	X(events)                                                             \
+	X(explain)                                                            \
+	X(allow)                                                              \
+	X(exceptions)                                                         \
 	X(off)                                                                \
-	X(on)
+	X(on)                                                                 \
+	X(rules)                                                              \
+	X(config)                                                             \
+	X(doctor)
 
 #define CLI_DECLARE(symbol) extern const struct cli_command cmd_##symbol;
 CLI_COMMAND_TABLE(CLI_DECLARE)
@@ -109,7 +117,7 @@ uint64_t cli_duration_ns(const struct cli_args *args, const char *name,
 void cli_help(void);
 void cli_help_command(const struct cli_command *command);
 
-/* Prints "bailey: ..." to standard error. Say what is wrong, then what to do. */
+/* Prints "bailey: ..." to standard error: what is wrong, then what to do. */
 __attribute__((format(printf, 1, 2))) void cli_error(const char *format, ...);
 
 #endif

@@ -151,7 +151,8 @@ static const struct cli_option denials_options[] = {
 	  "only later than this long ago (2h), or than a date" },
 	{ "path", CLI_FILE, false, "PATH",
 	  "only this path; with a / at the end, all below it" },
-	{ "user", CLI_USER, false, "USER", "only of this user, name or number" },
+	{ "user", CLI_USER, false, "USER",
+	  "only of this user, name or number" },
 	{ "mine", CLI_FLAG, false, NULL, "only of the calling user" },
 	{ "would", CLI_FLAG, false, NULL,
 	  "those that were not applied, because nothing is denied in observe "

@@ -33,7 +33,13 @@ static int events_show(const struct view_decision *decision, bool json)
 	int r;
 
 	if (!json) {
-		decision_line(decision);
+		char text[DECISION_TEXT];
+		enum out_color color;
+
+		decision_word(decision, &color);
+		decision_text(decision, text, sizeof(text));
+		out_text("%s%s%s\n", color ? out_color(color) : "", text,
+			 color ? out_color(OUT_PLAIN) : "");
 		return 0;
 	}
 	r = json_open(&doc);

@@ -11,6 +11,7 @@
 
 #include "base/mono.h"
 #include "cli/names.h"
+#include "cli/text.h"
 #include "cli/when.h"
 
 /* A user by name or number. */
@@ -211,26 +212,28 @@ const char *decision_by(const struct view_decision *decision, char *buffer)
 	return buffer;
 }
 
-void decision_line(const struct view_decision *decision)
+void decision_text(const struct view_decision *decision, char *ret_text,
+		   size_t room)
 {
 	char time[WHEN_TEXT], by[VIEW_REASON];
+	char path[TEXT_ESCAPED(VIEW_PATH)];
+	char exe[TEXT_ESCAPED(sizeof(decision->exe))];
+	char who[TEXT_ESCAPED(VIEW_REASON)];
+	char rule[TEXT_ESCAPED(sizeof(decision->finding.rule))] = "";
 	enum out_color color;
-	const char *word = decision_word(decision, &color);
 
-	out_text("%s  %s%-10s%s  %-12s ",
-		 when_local_text(decision->time_ns, time),
-		 color ? out_color(color) : "", word,
-		 color ? out_color(OUT_PLAIN) : "",
-		 names_event(decision->kind));
-	out_foreign(decision->path);
-	out_text("  pid %d uid %u ", decision->pid, decision->uid);
-	out_foreign(decision->exe);
-	out_text("  by ");
-	out_foreign(decision_by(decision, by));
-	if (decision->finding.size && *decision->finding.rule) {
-		out_text(" (");
-		out_foreign(decision->finding.rule);
-		out_text(")");
+	decision_by(decision, by);
+	text_escape(TEXT_HUMAN, by, strlen(by), who);
+	text_escape(TEXT_HUMAN, decision->path, strlen(decision->path), path);
+	text_escape(TEXT_HUMAN, decision->exe, strlen(decision->exe), exe);
+	if (decision->finding.size) {
+		text_escape(TEXT_HUMAN, decision->finding.rule,
+			    strlen(decision->finding.rule), rule);
 	}
-	out_text("  id %" PRIu64 "\n", decision->id);
+	snprintf(ret_text, room,
+		 "%s  %-10s  %-12s %s  pid %d uid %u %s  by %s%s%s%s  id %"
+		 PRIu64, when_local_text(decision->time_ns, time),
+		 decision_word(decision, &color), names_event(decision->kind),
+		 path, decision->pid, decision->uid, exe, who,
+		 *rule ? " (" : "", rule, *rule ? ")" : "", decision->id);
 }

@@ -6,6 +6,7 @@
 #define CLI_DECISION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "cli/cli.h"
@@ -44,8 +45,10 @@ void decision_json(const struct view_decision *decision, struct json_doc *doc,
 /* Puts its fields into an object that is there. */
 void decision_json_fields(const struct view_decision *decision,
 			  struct json_doc *doc, json_t *object);
-/* One line, for streams. */
-void decision_line(const struct view_decision *decision);
+/* One line for people, without its end and without colours. */
+#define DECISION_TEXT 8192u
+void decision_text(const struct view_decision *decision, char *ret_text,
+		   size_t room);
 /* "DENY", "would deny", "allow", with its colour. */
 const char *decision_word(const struct view_decision *decision,
 			  enum out_color *ret_color);

@@ -173,7 +173,7 @@ static void status_judge_product(struct status *status,
 				 const struct status_product *product)
 {
 	uint32_t state = status_product_state(product);
-	const char *why = product->has_engine ? product->engine.last_fault : "";
+	const char *why = product->engine.last_fault;
 	char what[64];
 
 	if (state == VIEW_STATE_SERVING ||

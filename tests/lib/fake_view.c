@@ -154,9 +154,12 @@ static void fake_serve(struct fake_view *fake, enum fake_side side, int fd)
 	fake_finish(fd, side, reply);
 }
 
-static void fake_loop(struct fake_view *fake)
+static void fake_loop(struct fake_view *fake, pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent) {
+		_exit(1);               /* it ended before that */
+	}
 	signal(SIGCHLD, SIG_IGN);
 	for (;;) {
 		struct pollfd p[FAKE_SIDES];
@@ -176,8 +179,12 @@ static void fake_loop(struct fake_view *fake)
 			if (fd < 0) {
 				continue;
 			}
+			parent = getpid();
 			if (fork() == 0) {
 				prctl(PR_SET_PDEATHSIG, SIGKILL);
+				if (getppid() != parent) {
+					_exit(1);
+				}
 				fake_serve(fake, (enum fake_side)i, fd);
 				_exit(0);
 			}
@@ -202,6 +209,7 @@ static int fake_listen(const struct fake_view *fake, enum fake_side side)
 
 void fake_view_start(struct fake_view *fake, unsigned sides)
 {
+	pid_t parent = getpid();
 	int i;
 
 	for (i = 0; i < FAKE_SIDES; i++) {
@@ -212,7 +220,7 @@ void fake_view_start(struct fake_view *fake, unsigned sides)
 	fake->pid = fork();
 	fake_need(fake->pid >= 0, "fork");
 	if (fake->pid == 0) {
-		fake_loop(fake);
+		fake_loop(fake, parent);
 	}
 	for (i = 0; i < FAKE_SIDES; i++) {
 		if (fake->listener[i] >= 0) {

@@ -92,11 +92,14 @@ static int run_read(struct run_cli *run, const char *text)
 	size_t err_used = strlen(run->err);
 
 	for (;;) {
-		struct pollfd p[2] = { { .fd = run->out_fd, .events = POLLIN },
-				       { .fd = run->err_fd, .events = POLLIN } };
+		struct pollfd p[2] = {
+			{ .fd = run->out_fd, .events = POLLIN },
+			{ .fd = run->err_fd, .events = POLLIN },
+		};
 		long left = end - run_ms();
 
-		if (text && (strstr(run->out, text) || strstr(run->err, text))) {
+		if (text && (strstr(run->out, text) ||
+			     strstr(run->err, text))) {
 			return 1;
 		}
 		if ((run->out_fd < 0 && run->err_fd < 0) || left <= 0 ||
