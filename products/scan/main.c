@@ -172,6 +172,52 @@ static void say_ready(struct bailey_client *client, const struct ruleset *set,
 	(void)bailey_log(client, set->broken > 0 ? 4 : 6, text);
 }
 
+/* Everything that is needed to serve; 0 or an exit status. */
+static int prepare(struct bailey_client *client, struct ruleset *ret_set)
+{
+	int result;
+
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	if (yr_initialize() != ERROR_SUCCESS) {
+		return fail(client, EX_OSERR, "libyara", -ENOMEM);
+	}
+	result = load_rules(client, ret_set);
+	if (result < 0) {
+		return fail(client, EX_CONFIG, "no usable rule in the content "
+			    "directory", result);
+	}
+	result = make_engines(ret_set);
+	if (result < 0) {
+		return fail(client, EX_OSERR, "engines", result);
+	}
+	result = subscribe(client);
+	if (result < 0) {
+		return fail(client, EX_PROTOCOL, "subscribe", result);
+	}
+	return 0;
+}
+
+/* From the first thread on the session is shared: it ends with the process,
+ * and is not closed under the others. */
+static _Noreturn void run(struct bailey_client *client,
+			  const struct ruleset *set, uint64_t since)
+{
+	int result;
+
+	work_init(&work, client);
+	result = start_threads();
+	if (result < 0) {
+		_exit(fail(client, EX_OSERR, "threads", result));
+	}
+	say_ready(client, set, since);
+	result = bailey_ready(client);
+	if (result < 0) {
+		_exit(fail(client, EX_PROTOCOL, "ready", result));
+	}
+	(void)serve(&engines[0]);
+	_exit(EX_UNAVAILABLE);
+}
+
 int main(void)
 {
 	uint64_t since = budget_now();
@@ -183,32 +229,10 @@ int main(void)
 	if (result < 0) {
 		return fail(NULL, EX_USAGE, "connect", result);
 	}
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	if (yr_initialize() != ERROR_SUCCESS) {
-		return fail(client, EX_OSERR, "libyara", -ENOMEM);
+	result = prepare(client, &set);
+	if (result != 0) {
+		bailey_client_close(client);
+		return result;
 	}
-	result = load_rules(client, &set);
-	if (result < 0) {
-		return fail(client, EX_CONFIG, "no usable rule in the content "
-			    "directory", result);
-	}
-	work_init(&work, client);
-	result = make_engines(&set);
-	if (result == 0) {
-		result = start_threads();
-	}
-	if (result < 0) {
-		return fail(client, EX_OSERR, "threads", result);
-	}
-	result = subscribe(client);
-	if (result < 0) {
-		return fail(client, EX_PROTOCOL, "subscribe", result);
-	}
-	say_ready(client, &set, since);
-	result = bailey_ready(client);
-	if (result < 0) {
-		return fail(client, EX_PROTOCOL, "ready", result);
-	}
-	(void)serve(&engines[0]);
-	return EX_UNAVAILABLE;
+	run(client, &set, since);
 }

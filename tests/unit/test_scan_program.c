@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -162,25 +163,39 @@ static double per_scan_ms(struct run *run, size_t size)
 	return best;
 }
 
-/* The design says 100 ms; tests run on loaded machines and under sanitizers:
- * five times that is a fault for sure. */
+/* Processor time of all children so far. */
+static double used_ms(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_CHILDREN, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
+}
+
+/* 100 ms is the aim. What is checked is processor time, for the machine may be
+ * loaded, and three times the aim, for the build may be a sanitizer's. */
 static void it_starts_fast(void **state)
 {
-	double best = 1e9;
+	double best = 1e9, best_used = 1e9;
 	struct run run;
 
 	for (unsigned i = 0; i < 5; i++) {
+		double before = used_ms();
 		double took = run_start_ready(&run, program, rules);
 
-		best = took < best ? took : best;
 		run_stop(&run);
+		best = took < best ? took : best;
+		best_used = used_ms() - before < best_used ?
+			    used_ms() - before : best_used;
 	}
-	assert_true(best < 500);
+	assert_true(best_used < 300);
 	run_start_ready(&run, program, rules);
-	print_message("start %.1f ms; answer 100 B %.3f ms, 1 MiB %.2f ms, "
-		      "8 MiB %.1f ms (best of %d)\n", best,
-		      per_scan_ms(&run, 100), per_scan_ms(&run, 1u << 20),
-		      per_scan_ms(&run, 8u << 20), ROUNDS);
+	print_message("start %.1f ms, %.1f of processor; answer 100 B %.3f "
+		      "ms, 1 MiB %.2f ms, 8 MiB %.1f ms (best of %d)\n", best,
+		      best_used, per_scan_ms(&run, 100),
+		      per_scan_ms(&run, 1u << 20), per_scan_ms(&run, 8u << 20),
+		      ROUNDS);
 	run_stop(&run);
 }
 
