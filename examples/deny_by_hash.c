@@ -80,8 +80,8 @@ int main(void)
 {
 	struct bailey_subscription want[] = {
 		{ sizeof(*want), BAILEY_EVENT_FILE_OPEN, 0, BAILEY_WANT_FILE },
-		{ sizeof(*want), BAILEY_EVENT_PROCESS_EXEC, 0, BAILEY_WANT_FILE }
-	};
+		{ sizeof(*want), BAILEY_EVENT_PROCESS_EXEC, 0,
+		  BAILEY_WANT_FILE } };
 	struct bailey_client *client;
 	struct bailey_event *event;
 	if (bailey_client_connect(&client, BAILEY_API, "", 0) < 0 ||

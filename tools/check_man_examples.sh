@@ -16,7 +16,10 @@ for page in "$@"; do
 		/^\.Sh / { examples = $2 == "EXAMPLES" }
 		/^\.Ed/ { inside = 0 }
 		inside { gsub(/\\e/, "\\"); gsub(/\\&/, ""); print > file }
-		examples && /^\.Bd -literal/ { inside = 1; file = out "-" (++n) ".c" }
+		examples && /^\.Bd -literal/ {
+			inside = 1
+			file = out "-" (++n) ".c"
+		}
 	' "$page"
 	found=0
 	for file in "$folder"/*.c; do
