@@ -84,6 +84,7 @@ struct bailey_client {
 	unsigned followers;             /* threads that wait for their turn */
 	bool leading;                   /* one thread spins or polls */
 	bool armed;                     /* product_sleeping stands at 1 */
+	bool asleep;                    /* the leader is in poll() */
 	bool over;                      /* hung up, or broke a rule */
 	bool closed;
 	bool can_spin;

@@ -12,7 +12,9 @@
  *
  * Sleeping: as wire.h says. `armed` is our copy of product_sleeping. It stays
  * set when a call returns 0, so that bailey_fd() polls readable for whatever
- * comes next, and is cleared by the event that is taken next.
+ * comes next, and is cleared by the event that is taken next; but never by
+ * another thread while the leader is asleep: the engine may have published
+ * and not yet looked at the flag, and then nobody would wake the leader.
  */
 #include "client/client.h"
 
@@ -52,7 +54,7 @@ static int queue_take(struct bailey_client *client,
 		return -EPIPE;
 	}
 	*tail += 1;
-	if (client->armed) {
+	if (client->armed && !client->asleep) {
 		client->armed = false;
 		atomic_store_explicit(&client->answers->product_sleeping, 0,
 				      memory_order_relaxed);
@@ -175,10 +177,12 @@ static int sleep_until(struct bailey_client *client, uint64_t end)
 	int timeout = time_left_ms(end);
 	int n, error;
 
+	client->asleep = true;
 	pthread_mutex_unlock(&client->lock);
 	n = poll(p, 2, timeout);
 	error = errno;
 	pthread_mutex_lock(&client->lock);
+	client->asleep = false;
 	if (n <= 0) {
 		return n == 0 ? 0 : -error;
 	}

@@ -14,6 +14,13 @@
 
 #include <cmocka.h>
 
+static void pause_ms(void)
+{
+	static const struct timespec one = { .tv_nsec = 1000000 };
+
+	nanosleep(&one, NULL);
+}
+
 static int region_new(size_t size, void **ret_base)
 {
 	int fd = memfd_create("fake", MFD_CLOEXEC);
@@ -324,13 +331,6 @@ unsigned fake_requests(struct fake *fake, uint32_t type)
 	return n;
 }
 
-static void pause_ms(void)
-{
-	static const struct timespec one = { .tv_nsec = 1000000 };
-
-	nanosleep(&one, NULL);
-}
-
 void fake_await(struct fake *fake, uint32_t type, unsigned count)
 {
 	for (int i = 0; i < 5000 && fake_requests(fake, type) < count; i++) {
@@ -388,6 +388,9 @@ void fake_publish_slot(struct fake *fake, bool question, uint32_t slot)
 	queue->slot[*head & (WIRE_QUEUE - 1)] = slot;
 	*head += 1;
 	atomic_store_explicit(&queue->head, *head, memory_order_release);
+	if (fake->preempted) {
+		pause_ms();
+	}
 	wake_product(fake);
 }
 

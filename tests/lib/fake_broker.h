@@ -37,6 +37,7 @@ struct fake_script {
 
 struct fake {
 	struct fake_script script;
+	bool preempted;                 /* between publishing and waking */
 	int saved;                      /* what stood on descriptor 3, or -1 */
 	int session;
 	int files;

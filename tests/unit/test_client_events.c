@@ -446,6 +446,55 @@ static void do_many_threads_share_one_session(void **state)
 	assert_int_equal(verdicts, all);
 }
 
+struct beside {
+	struct bailey_client *client;
+	_Atomic unsigned round;         /* odd: look for events; 0: stop */
+};
+
+static void *take_in_odd_rounds(void *argument)
+{
+	struct beside *beside = argument;
+	struct bailey_event *event;
+	unsigned round, done = 0;
+
+	while ((round = atomic_load(&beside->round)) != 0) {
+		if (round % 2 == 1 && round != done &&
+		    bailey_next(beside->client, 0, &event) == 1) {
+			bailey_event_unref(event);
+			done = round;
+		}
+	}
+	return NULL;
+}
+
+/* One thread sleeps without limit; another takes events from under it. In
+ * even rounds only the sleeper is there: it must still be woken. */
+static void is_a_sleeper_woken_though_others_took_its_event(void **state)
+{
+	struct pair *pair = *state;
+	struct many many = { .client = pair->client };
+	struct beside beside = { .client = pair->client, .round = 2 };
+	struct wire_answer answer;
+	pthread_t sleeper, taker;
+
+	pthread_create(&sleeper, NULL, take_and_answer, &many);
+	pthread_create(&taker, NULL, take_in_odd_rounds, &beside);
+	for (unsigned round = 3; round < 600; round++) {
+		atomic_store(&beside.round, round);
+		pair->fake->preempted = round % 2 == 1;
+		fake_event(pair->fake, 0, round, EXITED, 0);
+		fake_publish(pair->fake, 0);
+		do {
+			fake_wait(pair->fake, &answer);
+		} while (answer.type != WIRE_ANSWER_RELEASE);
+		assert_int_equal(answer.id, round);
+	}
+	atomic_store(&beside.round, 0);
+	fake_end(pair->fake);
+	pthread_join(sleeper, NULL);
+	pthread_join(taker, NULL);
+}
+
 static void do_held_events_outlive_the_client(void **state)
 {
 	struct pair *pair = *state;
@@ -528,6 +577,7 @@ int main(void)
 		TEST(does_the_engines_death_wake_every_sleeper),
 		TEST(does_one_event_wake_one_of_several_threads),
 		TEST(do_many_threads_share_one_session),
+		TEST(is_a_sleeper_woken_though_others_took_its_event),
 		TEST(do_held_events_outlive_the_client),
 		TEST(does_a_child_of_fork_read_but_never_write),
 	};

@@ -102,9 +102,9 @@ static void hops(struct fake *fake, uint64_t first, uint64_t spin_ns,
 	}
 	assert_false(answered(fake));
 	qsort(took, ROUNDS, sizeof(took[0]), by_size);
-	printf("%s: p50 %.1f us, p99 %.1f us\n", name,
-	       (double)took[ROUNDS / 2] / 1e3,
-	       (double)took[ROUNDS * 99 / 100] / 1e3);
+	printf("%s: p50 %llu ns, p99 %llu ns\n", name,
+	       (unsigned long long)took[ROUNDS / 2],
+	       (unsigned long long)took[ROUNDS * 99 / 100]);
 }
 
 static void does_every_question_come_back_once(void **state)
