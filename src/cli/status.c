@@ -198,8 +198,8 @@ static void status_judge(struct status *status)
 
 	if (status->has_monitor && status->monitor.forced) {
 		i = status->monitor.forced;
-		status_degrade(status, "forced", 0, "%s by the administrator or "
-			       "the kernel command line",
+		status_degrade(status, "forced", 0, "%s by the administrator "
+			       "or the kernel command line",
 			       forced[i < 3 ? i : 1]);
 	}
 	for (i = 0; i < status->products; i++) {

@@ -24,14 +24,14 @@ static void generate_values(const struct cli_option *option)
 
 	for (; option && option->name; option++) {
 		if (option->kind == CLI_DIRECTORY) {
-			printf("\t--%s) COMPREPLY=($(compgen -d -- \"$word\")); "
-			       "return ;;\n", option->name);
+			printf("\t--%s) COMPREPLY=($(compgen -d -- \"$word\"))"
+			       "; return ;;\n", option->name);
 		} else if (option->kind == CLI_USER) {
-			printf("\t--%s) COMPREPLY=($(compgen -u -- \"$word\")); "
-			       "return ;;\n", option->name);
+			printf("\t--%s) COMPREPLY=($(compgen -u -- \"$word\"))"
+			       "; return ;;\n", option->name);
 		} else if (option->kind == CLI_FILE) {
-			printf("\t--%s) COMPREPLY=($(compgen -f -- \"$word\")); "
-			       "return ;;\n", option->name);
+			printf("\t--%s) COMPREPLY=($(compgen -f -- \"$word\"))"
+			       "; return ;;\n", option->name);
 		} else if (option->kind == CLI_EVENT_TYPE) {
 			printf("\t--%s) COMPREPLY=($(compgen -W \"",
 			       option->name);
