@@ -8,8 +8,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define EXCEPTION_FILE "live"
-#define EXCEPTION_LINE (sizeof(struct admin_exception) + 80)
+#define EXCEPTION_LAST "# last %" PRIu64
 
 void exceptions_path(const struct helper *helper, char *ret_path, size_t size)
 {
@@ -18,47 +17,41 @@ void exceptions_path(const struct helper *helper, char *ret_path, size_t size)
 		 helper->start->state_dir);
 }
 
-int exception_parse(const char *line, struct admin_exception *ret)
+static void exceptions_parse_line(const char *line, int number,
+				  struct exception_list *list)
 {
-	struct admin_exception e = { .head = { ADMIN_EXCEPTION, sizeof(e) } };
-	const char *reason, *text;
-	int at = 0;
+	uint64_t now_s = wall_now_ns() / MONO_S, last;
+	struct rule_error error;
+	struct exception e;
+	int r;
 
-	if (sscanf(line, "%" SCNu64 "\t%" SCNu64 "\t%" SCNu64 "\t%n", &e.id,
-		   &e.added_ns, &e.expires_ns, &at) != 3 || at == 0) {
-		return -EBADMSG;
+	if (sscanf(line, EXCEPTION_LAST, &last) == 1 && last > list->last_id) {
+		list->last_id = last;
 	}
-	reason = line + at;
-	text = strchr(reason, '\t');
-	if (!text || (size_t)(text - reason) >= sizeof(e.reason) ||
-	    text[1] == '\0' || strlen(text + 1) >= sizeof(e.text)) {
-		return -EBADMSG;
+	r = exception_parse(line, strlen(line), number, &e, &error);
+	if (r < 0 && list->bad.line == 0) {
+		list->bad = error;
+		list->bad.line = number;
 	}
-	memcpy(e.reason, reason, (size_t)(text - reason));
-	strcpy(e.text, text + 1);
-	*ret = e;
-	return 0;
+	if (r != 0) {
+		return;
+	}
+	if (e.id > list->last_id) {
+		list->last_id = e.id;
+	}
+	if (list->count < EXCEPTIONS && exception_live(&e, now_s)) {
+		list->exception[list->count++] = e;
+	}
 }
 
 static void exceptions_parse(char *text, struct exception_list *list)
 {
-	uint64_t now = wall_now_ns();
 	char *rest = text;
+	int number = 1;
 
 	for (char *line = strsep(&rest, "\n"); line;
 	     line = strsep(&rest, "\n")) {
-		struct admin_exception e;
-
-		if (exception_parse(line, &e) < 0) {
-			continue;
-		}
-		if (e.id > list->last_id) {
-			list->last_id = e.id;
-		}
-		if (list->count < EXCEPTIONS &&
-		    (e.expires_ns == 0 || e.expires_ns > now)) {
-			list->exception[list->count++] = e;
-		}
+		exceptions_parse_line(line, number++, list);
 	}
 }
 
@@ -117,20 +110,21 @@ int exceptions_read(const struct helper *helper,
 
 static int exceptions_write(int dir, const struct exception_list *list)
 {
-	cleanup_free char *text = malloc(list->count * EXCEPTION_LINE + 64);
+	size_t size = (list->count + 1) * EXCEPTION_LINE;
+	cleanup_free char *text = malloc(size);
 	size_t n;
 
 	if (!text) {
 		return -ENOMEM;
 	}
-	/* Keeps the last id: an id is never given twice. */
-	n = (size_t)sprintf(text, "%" PRIu64 "\t0\t1\t\t#\n", list->last_id);
+	n = (size_t)snprintf(text, size, EXCEPTION_LAST "\n", list->last_id);
 	for (uint32_t i = 0; i < list->count; i++) {
-		const struct admin_exception *e = &list->exception[i];
+		int length = exception_format(&list->exception[i], text + n);
 
-		n += (size_t)sprintf(text + n, "%" PRIu64 "\t%" PRIu64 "\t%"
-				     PRIu64 "\t%s\t%s\n", e->id, e->added_ns,
-				     e->expires_ns, e->reason, e->text);
+		if (length < 0) {
+			return length;
+		}
+		n += (size_t)length;
 	}
 	return file_write(dir, EXCEPTION_FILE, text, n);
 }
@@ -154,7 +148,7 @@ static int exceptions_change(const struct helper *helper,
 	}
 	r = exceptions_load(helper, dir, &list);
 	if (r == 0) {
-		r = change(list, request);
+		r = list->bad.line ? -EBADMSG : change(list, request);
 	}
 	if (r == 0) {
 		r = exceptions_write(dir, list);
@@ -177,30 +171,28 @@ static void exception_clean(char *text)
 static int exception_append(struct exception_list *list,
 			    const struct helper_request *request)
 {
-	struct admin_exception *e = &list->exception[list->count];
+	struct exception *e = &list->exception[list->count];
 	size_t n;
 
 	if (list->count == EXCEPTIONS) {
 		return -ENOSPC;
 	}
 	memset(e, 0, sizeof(*e));
-	snprintf(e->text, sizeof(e->text), "%.*s",
+	snprintf(e->rule, sizeof(e->rule), "%.*s",
 		 (int)sizeof(request->text) - 1, request->text);
 	snprintf(e->reason, sizeof(e->reason), "%.*s",
 		 (int)sizeof(request->reason) - 1, request->reason);
-	n = strlen(e->text);
-	while (n && (e->text[n - 1] == '\n' || e->text[n - 1] == ' ')) {
-		e->text[--n] = '\0';
+	n = strlen(e->rule);
+	while (n && (e->rule[n - 1] == '\n' || e->rule[n - 1] == ' ')) {
+		e->rule[--n] = '\0';
 	}
-	if (n == 0 || strchr(e->text, '\n')) {
+	if (n == 0 || strchr(e->rule, '\n')) {
 		return -EINVAL;         /* one rule, one line */
 	}
-	exception_clean(e->text);
 	exception_clean(e->reason);
 	e->id = ++list->last_id;
-	e->added_ns = wall_now_ns();
-	e->expires_ns = request->number ?
-			e->added_ns + request->number * MONO_S : 0;
+	e->added_s = wall_now_ns() / MONO_S;
+	e->expires_s = request->number ? e->added_s + request->number : 0;
 	list->count++;
 	return 0;
 }
@@ -242,9 +234,17 @@ void task_exceptions(const struct helper *helper,
 	for (uint32_t i = 0; r == 0 && i < list->count; i++) {
 		struct helper_reply reply = {
 			.type = HELPER_EXCEPTION, .more = 1,
-			.exception = list->exception[i],
 		};
+		const struct exception *e = &list->exception[i];
+		struct admin_exception *out = &reply.exception;
 
+		out->head.type = ADMIN_EXCEPTION;
+		out->head.size = sizeof(*out);
+		out->id = e->id;
+		out->added_ns = e->added_s * MONO_S;
+		out->expires_ns = e->expires_s * MONO_S;
+		snprintf(out->text, sizeof(out->text), "%s", e->rule);
+		snprintf(out->reason, sizeof(out->reason), "%s", e->reason);
 		job_reply(channel, request, &reply, NULL, 0);
 	}
 	job_done(channel, request, r, r < 0 ? strerror(-r) : "");

@@ -62,7 +62,7 @@ static int rules_add_file(const struct helper *helper,
 			  struct rules_text *all)
 {
 	cleanup_free char *text = NULL;
-	struct rule_error error;
+	struct rule_error error = { 0 };
 	size_t length;
 	int r = file_read(dir, name, helper->strict, &text, &length);
 
@@ -114,21 +114,29 @@ static int rules_add_directory(const struct helper *helper,
 }
 
 static int rules_add_exceptions(const struct helper *helper,
-				struct rules_text *all, uint64_t *ret_next)
+				const struct helper_request *request,
+				int channel, struct rules_text *all,
+				uint64_t *ret_next)
 {
 	cleanup_free struct exception_list *list = NULL;
+	char path[256];
 	int r = exceptions_read(helper, &list);
 
-	*ret_next = 0;
-	for (uint32_t i = 0; r == 0 && i < list->count; i++) {
-		const struct admin_exception *e = &list->exception[i];
-
-		r = rules_append(all, e->text, strlen(e->text));
-		if (e->expires_ns &&
-		    (*ret_next == 0 || e->expires_ns < *ret_next)) {
-			*ret_next = e->expires_ns;
-		}
+	if (r < 0) {
+		return r;
 	}
+	if (list->bad.line) {
+		exceptions_path(helper, path, sizeof(path));
+		job_complain(channel, request, "%s/" EXCEPTION_FILE ":%d: %s",
+			     path, list->bad.line, list->bad.text);
+	}
+	for (uint32_t i = 0; r == 0 && i < list->count; i++) {
+		const char *rule = list->exception[i].rule;
+
+		r = rules_append(all, rule, strlen(rule));
+	}
+	*ret_next = exception_next_end(list->exception, list->count,
+				       wall_now_ns() / MONO_S) * MONO_S;
 	return r;
 }
 
@@ -165,7 +173,8 @@ int rules_send(const struct helper *helper,
 		r = rules_add_directory(helper, request, channel, path, &all);
 	}
 	if (r == 0) {
-		r = rules_add_exceptions(helper, &all, &reply.number);
+		r = rules_add_exceptions(helper, request, channel, &all,
+					 &reply.number);
 	}
 	if (r == 0) {
 		r = rules_compile(&all, &fd, &error);
@@ -192,7 +201,7 @@ void task_exception_add(const struct helper *helper,
 			const struct helper_request *request, int channel)
 {
 	struct helper_reply reply = { .type = HELPER_DONE };
-	struct rule_error error;
+	struct rule_error error = { 0 };
 	int r = rules_try(request->text, strnlen(request->text,
 						 sizeof(request->text)),
 			  &error);
@@ -203,7 +212,11 @@ void task_exception_add(const struct helper *helper,
 	}
 	r = exceptions_add(helper, request, &reply.number);
 	if (r < 0) {
-		job_done(channel, request, r, strerror(-r));
+		job_done(channel, request, r, r == -EINVAL ?
+			 "an exception is one allow rule, and a reason" :
+			 r == -EBADMSG ? "exceptions.d/" EXCEPTION_FILE
+			 " has a malformed line: mend it first" :
+			 strerror(-r));
 		return;
 	}
 	job_reply(channel, request, &reply, NULL, 0);

@@ -122,7 +122,7 @@ static int filter_add_second(scmp_filter_ctx filter, int number,
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1,
 				     SCMP_CMP32(argument, SCMP_CMP_EQ,
-						(uint32_t)values[i]));
+						(uint32_t)values[i], 0));
 	}
 	return r;
 }
@@ -182,11 +182,11 @@ static int filter_add_limited(scmp_filter_ctx filter, uint32_t profile,
 	if (r == 0) {   /* read limits, set none */
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
 				     SCMP_SYS(prlimit64), 1,
-				     SCMP_A2_64(SCMP_CMP_EQ, 0));
+				     SCMP_A2_64(SCMP_CMP_EQ, 0, 0));
 	}
 	if (r == 0) {
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(execve),
-				     1, SCMP_A5_64(SCMP_CMP_EQ, secret));
+				     1, SCMP_A5_64(SCMP_CMP_EQ, secret, 0));
 	}
 	return r;
 }

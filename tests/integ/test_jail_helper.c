@@ -187,6 +187,33 @@ static void refuses_an_exception_that_is_no_rule(void **state)
 	assert_int_equal(a.error, EINVAL);
 }
 
+static void loses_no_line_that_it_does_not_understand(void **state)
+{
+	struct helper_request add = { .job = HELPER_EXCEPTION_ADD };
+	char directory[160], text[64] = "";
+	struct answers a;
+	int fd;
+
+	snprintf(directory, sizeof(directory), "%s/exceptions.d",
+		 monitor.state);
+	mkdir(directory, 0755);
+	jail_write(directory, "live", "# mine\nhand-made\n", 0644);
+	jail_write(directory, "more.rules", "allow any uid 7\n", 0644);
+	ask_job(HELPER_RULES, &a);
+	assert_int_equal(a.error, 0);
+	assert_non_null(strstr(a.complaints, "/exceptions.d/live:2: "));
+	assert_int_equal(program_rules(a.fd[HELPER_PROGRAM]), 1);
+	strcpy(add.text, "allow any uid 8");
+	strcpy(add.reason, "why");
+	ask(&add, NULL, 0, &a);
+	assert_int_equal(a.error, EBADMSG);
+	strcat(directory, "/live");
+	fd = open(directory, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, text, sizeof(text) - 1), 17);
+	assert_string_equal(text, "# mine\nhand-made\n");
+	close(fd);
+}
+
 static bool keeps(int fd, const char *path)
 {
 	struct handoff_keep keep;
@@ -379,6 +406,7 @@ int main(int argc, char **argv)
 		T(compiles_good_rule_files_and_names_the_bad_one),
 		T(keeps_exceptions_until_they_end),
 		T(refuses_an_exception_that_is_no_rule),
+		T(loses_no_line_that_it_does_not_understand),
 		T(loads_all_and_complains_of_what_is_wrong),
 		cmocka_unit_test_setup_teardown(
 			refuses_files_that_others_may_write, setup_strict,

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "broker/helper_exception.h"
+#include "broker/helper_internal.h"
 
 static void line_of_the_loader_is(const char *line, int wanted,
 				  const char *name, const char *path)
@@ -113,32 +113,6 @@ static void drops_and_counts_what_is_too_much(void **state)
 	close(ends[1]);
 }
 
-static void reads_only_whole_exceptions(void **state)
-{
-	static const char *const bad[] = {
-		"", "x", "1\t2\t3", "1\t2\t3\treason", "1\t2\t3\treason\t",
-		"a\t2\t3\treason\tallow any", "1 2 3",
-	};
-	struct admin_exception e = { .id = 99 };
-	char longest[2000];
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(exception_parse(bad[i], &e), -EBADMSG);
-	}
-	memset(longest, 'r', sizeof(longest));
-	memcpy(longest, "1\t2\t3\t", 6);
-	strcpy(longest + 1900, "\tallow any");
-	assert_int_equal(exception_parse(longest, &e), -EBADMSG);
-	memcpy(longest, "1\t2\t3\tx\t", 8);
-	assert_int_equal(exception_parse(longest, &e), -EBADMSG);
-	assert_int_equal(e.id, 99);
-	assert_int_equal(exception_parse("7\t8\t9\twhy\tallow any", &e), 0);
-	assert_int_equal(e.id, 7);
-	assert_int_equal(e.expires_ns, 9);
-	assert_string_equal(e.reason, "why");
-	assert_string_equal(e.text, "allow any");
-}
-
 static void refuses_files_that_are_not_roots_alone(void **state)
 {
 	char directory[] = "/tmp/test_jail_text.XXXXXX";
@@ -185,7 +159,6 @@ int main(void)
 		cmocka_unit_test(reads_the_lines_of_the_loader),
 		cmocka_unit_test(cleans_and_splits_what_a_product_says),
 		cmocka_unit_test(drops_and_counts_what_is_too_much),
-		cmocka_unit_test(reads_only_whole_exceptions),
 		cmocka_unit_test(refuses_files_that_are_not_roots_alone),
 		cmocka_unit_test(each_measure_says_what_is_lost),
 	};
