@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * bpf/process.bpf.h - what the three process hooks share
+ * bpf/process.bpf.h - what the four process hooks share
  *
  * Problem: a question of fanotify carries a bare pid. These hooks write who
  * that is into a ring, at its fork, exec and exit, before the process can ask

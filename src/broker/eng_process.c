@@ -405,6 +405,24 @@ static struct entry *apply_snapshot(struct process_table *table,
 	return entry;
 }
 
+static struct entry *apply_ids(struct process_table *table,
+			       struct entry *known,
+			       const struct process_record *record)
+{
+	if (!known || known->state != LIVE || !same_start(known, record) ||
+	    record->time_ns <= known->time_ns) {
+		return known;
+	}
+	change_begin(table, known);
+	move(table, known, LIVE);
+	known->process.uid = record->uid;
+	known->process.gid = record->gid;
+	known->process.session = record->session;
+	known->time_ns = record->time_ns;
+	change_end(table);
+	return known;
+}
+
 static const struct process *seen(const struct process_table *table,
 				  struct entry *entry)
 {
@@ -424,6 +442,7 @@ static apply_record *const apply_by_type[] = {
 	[PROCESS_EXEC] = apply_exec,
 	[PROCESS_EXIT] = apply_exit,
 	[PROCESS_SNAPSHOT] = apply_snapshot,
+	[PROCESS_IDS] = apply_ids,
 };
 
 const struct process *process_table_apply(struct process_table *table,

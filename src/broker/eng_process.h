@@ -15,8 +15,9 @@
  * /proc; each carries its time, and an older one never undoes a newer. At start
  * and after a loss: apply the snapshot, then drain the ring.
  *
- * What is known is as of the process's last record: uid and gid as at its fork
- * or exec, ppid before a later reparenting.
+ * What is known is as of the process's last record: ppid before a later
+ * reparenting; uid, gid and session, on a kernel without the process connector,
+ * as at its fork or exec (process_source.ids_fd tells; a visible degradation).
  *
  * What when full: the oldest exited, then the one not heard of for longest,
  * gives way; what comes back after that is `uncertain` until its next exec.
@@ -64,8 +65,8 @@ void process_table_init(struct process_table *memory);
  * predecessor was changing when it died is forgotten; that record comes
  * again. */
 void process_table_recover(struct process_table *table);
-/* Applies one record. Returns the process it is about, or null (exit of an
- * unknown one). Borrowed until the next apply. */
+/* Applies one record. Returns the process it is about, or null (exit or ids of
+ * an unknown one). Borrowed until the next apply. */
 const struct process *process_table_apply(struct process_table *table,
 					  const struct process_record *record);
 /* The process with this pid now, else the last that had it, if it is still

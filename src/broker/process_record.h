@@ -4,11 +4,10 @@
  *
  * Written by bpf/process_*.bpf.c into a ring buffer, read by the engine; also
  * the format of the snapshot of /proc at start. Plain fixed-width types, no
- * includes: compiled for BPF and for C alike. In the ring a FORK or an EXIT
- * ends before `path`.
+ * includes: compiled for BPF and for C alike. In the ring a FORK or EXIT
+ * ends before `path`, and so does an IDS.
  *
- * uid and gid are the real ones, as of the fork or exec: a process that
- * changes them without exec is seen under the old ones. exe_device is that of
+ * uid and gid are the real ones, of the first thread. exe_device is that of
  * the superblock: on btrfs and overlays stat(2) shows another.
  */
 #ifndef BROKER_PROCESS_RECORD_H
@@ -22,7 +21,8 @@ enum process_record_type {
 	PROCESS_FORK = 1,       /* pid was created by ppid */
 	PROCESS_EXEC = 2,       /* pid runs a new program */
 	PROCESS_EXIT = 3,       /* pid ended (its last thread) */
-	PROCESS_SNAPSHOT = 4    /* was there before the tracepoints */
+	PROCESS_SNAPSHOT = 4,   /* was there before the tracepoints */
+	PROCESS_IDS = 5         /* pid changed its uid, gid or session */
 };
 
 struct process_record {

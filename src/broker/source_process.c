@@ -6,9 +6,11 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "broker/process_record.h"
+#include "broker/source_process_ids.h"
 #include "process.skel.h"
 
 #define FIRST_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO */
@@ -29,7 +31,7 @@ static int namespace_number(const char *path, unsigned int *ret_number)
 	return 0;
 }
 
-static int load(struct process_bpf *skeleton, size_t ring_bytes)
+static int load(struct process_bpf *skeleton, size_t ring_bytes, bool ids)
 {
 	unsigned int number;
 	int r = namespace_number("/proc/self/ns/pid", &number);
@@ -47,6 +49,10 @@ static int load(struct process_bpf *skeleton, size_t ring_bytes)
 	skeleton->rodata->host_mount_namespace = number;
 	r = bpf_map__set_max_entries(skeleton->maps.process_ring,
 				     (unsigned int)ring_bytes);
+	if (r < 0) {
+		return r;
+	}
+	r = bpf_program__set_autoload(skeleton->progs.process_ids, ids);
 	if (r < 0) {
 		return r;
 	}
@@ -89,28 +95,44 @@ static int keep_all(const struct process_bpf *skeleton,
 	return r;
 }
 
-static int open_source(size_t ring_bytes, struct process_source *source)
+/* ids: also the filter of the connector. */
+static int open_source(size_t ring_bytes, bool ids,
+		       struct process_source *source)
 {
 	struct process_bpf *skeleton __attribute__((cleanup(destroyp))) = NULL;
 	int r;
 
-	libbpf_set_print(NULL);
 	skeleton = process_bpf__open();
 	if (!skeleton) {
 		return result_errno();
 	}
-	r = load(skeleton, ring_bytes);
+	r = load(skeleton, ring_bytes, ids);
 	if (r < 0) {
 		return r;
 	}
-	return keep_all(skeleton, source);
+	r = keep_all(skeleton, source);
+	if (r < 0 || !ids) {
+		return r;
+	}
+	return process_ids_open(
+		bpf_program__fd(skeleton->progs.process_ids),
+		&source->ids_fd);
 }
 
 int process_source_open(size_t ring_bytes, struct process_source *ret_source)
 {
-	struct process_source source = { -1, -1, { -1, -1, -1 } };
-	int r = open_source(ring_bytes, &source);
+	const struct process_source none = { -1, -1, { -1, -1, -1 }, -1 };
+	struct process_source source = none;
+	int r;
 
+	libbpf_set_print(NULL);
+	r = open_source(ring_bytes, true, &source);
+	if (r < 0) {
+		/* Without the connector there is still most of it. */
+		process_source_close(&source);
+		source = none;
+		r = open_source(ring_bytes, false, &source);
+	}
 	/* libbpf read the whole of the kernel's BTF: give it back. */
 	malloc_trim(0);
 	if (r < 0) {
@@ -127,6 +149,8 @@ void process_source_close(struct process_source *source)
 		fd_closep(&source->link_fd[i]);
 		source->link_fd[i] = -1;
 	}
+	process_ids_close(source->ids_fd);
+	source->ids_fd = -1;
 	fd_closep(&source->counters_fd);
 	fd_closep(&source->ring_fd);
 	source->counters_fd = source->ring_fd = -1;

@@ -8,9 +8,11 @@
  * engine reads them through source_process_ring.h without any privilege.
  *
  * Owner: the monitor, once, at start. Allocates while it opens and gives all
- * of it back; afterwards five descriptors are left, close-on-exec. The hooks
+ * of it back; afterwards six descriptors are left, close-on-exec. The hooks
  * stay attached as long as one copy of the link descriptors lives, so they go
- * with the monitor.
+ * with the monitor. Before 6.6 the kernel counts listeners of the connector
+ * that do not say goodbye: a monitor that is killed leaves it building a
+ * message for nobody at each fork, until the next boot.
  */
 #ifndef BROKER_SOURCE_PROCESS_H
 #define BROKER_SOURCE_PROCESS_H
@@ -25,6 +27,8 @@ struct process_source {                 /* closed by process_source_close */
 	int ring_fd;
 	int counters_fd;
 	int link_fd[PROCESS_HOOKS];
+	int ids_fd;                     /* connector socket, never read; -1:
+					 * changes of ids are not seen */
 };
 
 /*

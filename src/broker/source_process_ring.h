@@ -36,7 +36,7 @@ struct process_ring {
 };
 
 /* Borrowed: the record is gone when it returns. Only `record_bytes` of it are
- * there: those up to `path` of a FORK or EXIT. */
+ * there: those up to `path` of all but an EXEC. */
 typedef void process_ring_apply(void *context,
 				const struct process_record *record,
 				size_t record_bytes);

@@ -245,6 +245,27 @@ static void test_set_uid(void)
 	done_with(process);
 }
 
+static void run_new_ids(const char *argument)
+{
+	check(setsid() == getpid() && setgid(USER + 1) == 0);
+	check(setuid(USER) == 0);
+	close(live.stop[1]);
+	dup2(live.stop[0], 3);
+	dup2(live.ready[1], 4);
+	live_stay();
+}
+
+/* A daemon that drops its privilege without an exec. */
+static void test_ids_without_exec(void)
+{
+	const struct process *process = look_at(run_new_ids, NULL);
+
+	check(live.source.ids_fd >= 0);
+	check(process->uid == USER && process->gid == USER + 1);
+	check(process->session == process->pid);
+	done_with(process);
+}
+
 static void *exec_in_thread(void *program)
 {
 	live_exec(&live, program, "x");
@@ -399,6 +420,7 @@ int main(int argc, char **argv)
 	test_memfd();
 	test_chroot();
 	test_set_uid();
+	test_ids_without_exec();
 	test_exec_by_a_thread();
 	test_threads();
 	test_sibling();

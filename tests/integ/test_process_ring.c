@@ -247,7 +247,7 @@ static void test_lost_exactly(void)
 /* What the verifier went through: recorded, and bounded. */
 static void test_verifier_cost(void)
 {
-	static char text[PROCESS_HOOKS][4096];
+	static char text[PROCESS_HOOKS + 1][4096];
 	struct process_bpf *skeleton = process_bpf__open();
 	struct bpf_program *program;
 	size_t i = 0;

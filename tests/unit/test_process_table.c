@@ -330,6 +330,28 @@ static void test_loss_makes_uncertain_until_refreshed(void **state)
 	assert_true(process_table_find(table, 50)->uncertain);
 }
 
+static void test_ids_change_without_exec(void **state)
+{
+	struct process_record late = record_of(PROCESS_IDS, 20, 6);
+	struct process_record ids;
+
+	exec_of(20, 6, "/bin/daemon", 2);
+	apply(late);
+	assert_int_equal(process_table_find(table, 20)->uid, 1000);
+	ids = record_of(PROCESS_IDS, 20, 6);
+	ids.uid = 33;
+	ids.gid = 34;
+	ids.session = 20;
+	apply(ids);
+	assert_int_equal(process_table_find(table, 20)->uid, 33);
+	assert_int_equal(process_table_find(table, 20)->gid, 34);
+	assert_int_equal(process_table_find(table, 20)->session, 20);
+	assert_int_equal(process_table_find(table, 20)->generation, 1);
+	assert_path(process_table_find(table, 20), "/bin/daemon");
+	ids.pid = 21;
+	assert_null(apply(ids));
+}
+
 static void test_snapshot_end_finds_who_is_gone(void **state)
 {
 	uint64_t since;
@@ -640,6 +662,7 @@ int main(void)
 		question(test_older_snapshot_undoes_nothing),
 		question(test_exec_before_the_snapshot_is_not_counted),
 		question(test_loss_makes_uncertain_until_refreshed),
+		question(test_ids_change_without_exec),
 		question(test_snapshot_end_finds_who_is_gone),
 		question(test_exited_give_way_first_oldest_first),
 		question(test_full_of_living),
