@@ -409,11 +409,11 @@ static int compile_all(struct compile *c, const char *text, size_t length,
 	if (!r) {
 		r = compile_lines(c, text, length, limits, error);
 	}
-	if (!r) {
+	if (!r && c->head.rules) {
 		qsort(c->rules.at, c->head.rules, sizeof(struct block_rule),
 		      rule_order);
-		r = compile_keys(c);
 	}
+	r = r ? r : compile_keys(c);
 	r = r ? r : compile_linear(c);
 	r = r ? r : compile_table(c, longest);
 	if (r) {
