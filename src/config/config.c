@@ -76,8 +76,8 @@ static CONF_SETTER(add_names)
 			return r;
 		}
 	}
-	return r ? REASON("a product's name has at most %u bytes",
-			  MANIFEST_NAME - 1) : 0;
+	return r ? REASON("a product's name has at most %zu bytes",
+			  sizeof(name) - 1) : 0;
 }
 
 static const struct conf_word modes[] = {

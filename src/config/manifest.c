@@ -87,7 +87,7 @@ static int event_add(struct manifest_event *list, const char *name, bool ask,
 		n++;
 	}
 	if (n == MANIFEST_EVENTS) {
-		return REASON("more than %u events", MANIFEST_EVENTS);
+		return REASON("more than %d events", MANIFEST_EVENTS);
 	}
 	list[n].kind = event_table[row].kind;
 	list[n].optional = optional;
@@ -218,13 +218,13 @@ static CONF_SETTER(set_may_deny)
 				      fault);
 		}
 		if (n == MANIFEST_DENY_PREFIXES) {
-			return REASON("more than %u path prefixes",
+			return REASON("more than %d path prefixes",
 				      MANIFEST_DENY_PREFIXES);
 		}
 		memcpy(m->may_deny[n++], path, sizeof(path));
 	}
 	if (r || !n) {
-		return REASON("write `asked', or absolute paths of at most %u "
+		return REASON("write `asked', or absolute paths of at most %d "
 			      "bytes separated by spaces", MANIFEST_PATH - 1);
 	}
 	return 0;

@@ -75,7 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		r = rule_compile((const char *)data, size, &limits, &program,
 				 &error);
 		if (r) {
-			if (r == -EBADMSG && (error.line < 1 || !error.text[0])) {
+			if (r == -EBADMSG &&
+			    (error.line < 1 || !error.text[0])) {
 				abort();
 			}
 			continue;
