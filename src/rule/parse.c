@@ -12,7 +12,8 @@ int64_t parse_append(struct parse_buffer *buffer, const void *bytes, size_t n)
 {
 	size_t at = buffer->length;
 
-	if (buffer->room - at < n) {
+	/* the first time in any case: offsets count from real memory */
+	if (!buffer->at || buffer->room - at < n) {
 		size_t room = (buffer->room + n) * 2 + 256;
 		uint8_t *grown = realloc(buffer->at, room);
 
