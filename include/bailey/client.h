@@ -49,8 +49,10 @@ struct bailey_event;    /**< one event; opaque, reference counted */
  * indexes by content fields: give sizeof(array)/sizeof(array[0]), never a
  * literal. The broker refuses content that declares anything else.
  *
- * Errors: -BAILEY_E_NO_SESSION when not started by the broker,
- * -BAILEY_E_VERSION, -BAILEY_E_SCHEMA, -ENOMEM.
+ * Errors: -BAILEY_E_NO_SESSION when not started by the broker or connected
+ * already, -BAILEY_E_VERSION, -BAILEY_E_SCHEMA, -EPROTO (a reply that makes no
+ * sense), -ETIMEDOUT (none in 30 s, as in every call that asks the broker;
+ * the session then takes no more requests), -ENOMEM, -EMFILE.
  */
 BAILEY_MUST_USE int bailey_client_connect(struct bailey_client **ret_client,
 					  unsigned api, const char *schema,
@@ -58,8 +60,10 @@ BAILEY_MUST_USE int bailey_client_connect(struct bailey_client **ret_client,
 
 /**
  * Opens a recorded file in place of a broker: needs no root and no broker.
- * Events come in their recorded order; answers are compared with nothing and
- * simply counted. bailey_next() returns -EPIPE at the end.
+ * Events come in their recorded order, as subscribed and not muted; answers
+ * are compared with nothing and simply counted; rules and collections are
+ * accepted unread. bailey_next() never waits, returns -EPIPE at the end and
+ * -BAILEY_E_FULL when too many events are held.
  *
  * Errors: those of open(2), -BAILEY_E_RECORD, -ENOMEM.
  */
@@ -134,7 +138,8 @@ BAILEY_MUST_USE int bailey_next(struct bailey_client *client, int timeout_ms,
 
 /** A descriptor that polls readable when bailey_next() may have an event:
  *  fits anybody's loop. Borrowed; never read it yourself. After it fires call
- *  bailey_next(client, 0, ...) until it returns 0. */
+ *  bailey_next(client, 0, ...) until it returns 0. While one thread polls it,
+ *  no other thread calls bailey_next(). */
 int bailey_fd(const struct bailey_client *client);
 
 struct bailey_event *bailey_event_ref(struct bailey_event *event);
@@ -153,7 +158,10 @@ int bailey_event_is_question(const struct bailey_event *event);
  * verdict holds (see enum bailey_scope).
  *
  * Errors: -BAILEY_E_TOO_LATE, -EINVAL, -EALREADY (answered twice),
- * -EPIPE. An error costs nothing: the fallback stands.
+ * -EPIPE. An error costs nothing: the fallback stands. A question is answered
+ * or deferred, once. The calls below may also return -BAILEY_E_FULL, when the
+ * broker has not yet read what was said before; bailey_answer() and
+ * bailey_defer() never do.
  */
 int bailey_answer(struct bailey_client *client, struct bailey_event *event,
 		  enum bailey_verdict verdict, enum bailey_scope scope,
@@ -247,7 +255,7 @@ enum bailey_directory {
 int bailey_directory(struct bailey_client *client, enum bailey_directory which);
 
 /** Writes one line to the broker's log. level: as in syslog(3), 0-7. Rate
- *  limited; what was dropped is counted. */
+ *  limited; what was dropped is counted. Never waits: -EAGAIN. */
 int bailey_log(struct bailey_client *client, int level, const char *text);
 
 /** Text of a negative result, never null. */
