@@ -148,7 +148,7 @@ static void keeps_exceptions_until_they_end(void **state)
 	ask(&add, NULL, 0, &a);
 	assert_int_equal(a.error, 0);
 	first = a.number[HELPER_DONE];
-	add.number = 1;                 /* one second */
+	add.number = 4;                 /* seconds */
 	ask(&add, NULL, 0, &a);
 	assert_int_equal(a.error, 0);
 	assert_true(a.number[HELPER_DONE] > first);
@@ -159,7 +159,7 @@ static void keeps_exceptions_until_they_end(void **state)
 	ask_job(HELPER_RULES, &a);
 	assert_int_equal(program_rules(a.fd[HELPER_PROGRAM]), 2);
 	assert_true(a.number[HELPER_PROGRAM] > 0);
-	usleep(1100000);
+	usleep(4100000);
 	ask_job(HELPER_RULES, &a);
 	assert_int_equal(program_rules(a.fd[HELPER_PROGRAM]), 1);
 	assert_int_equal(a.number[HELPER_PROGRAM], 0);
