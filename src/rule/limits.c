@@ -27,7 +27,7 @@ static size_t fixed_part(const struct block_leaf *leaf, const uint8_t *text)
 static bool leaf_anchored(const struct block_leaf *leaf, const uint8_t *text,
 			  const struct rule_limits *limits)
 {
-	const uint8_t *path = text + leaf->a;
+	const uint8_t *path;
 	size_t n;
 
 	if ((leaf->op != BLOCK_OP_PATH && leaf->op != BLOCK_OP_PREFIX &&
@@ -35,6 +35,7 @@ static bool leaf_anchored(const struct block_leaf *leaf, const uint8_t *text,
 	    leaf->flags & (BLOCK_NOT | BLOCK_EXE | BLOCK_ANY_NAMESPACE)) {
 		return false;
 	}
+	path = text + leaf->a;
 	n = fixed_part(leaf, path);
 	for (size_t i = 0; i < 8 && limits->may_deny[i][0]; i++) {
 		const char *prefix = limits->may_deny[i];
