@@ -368,7 +368,11 @@ static void main_init(struct helper *helper, int socket,
 	(void)prctl(PR_SET_NAME, "bailey-helper");
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGINT, SIG_IGN);  /* a terminal's ^C is the monitor's */
+	/* Signals to the whole group (^C, a service manager's stop) are the
+	 * monitor's to act on; we end with it, when its guests are gone. */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_DFL);
 	log_init("bailey-helper", LOG_INFO);
 	memset(helper, 0, sizeof(*helper));
