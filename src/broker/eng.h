@@ -49,6 +49,8 @@
 #define ENG_TWINS 256u          /* direct-mapped by pid */
 #define ENG_STALLS 1024u        /* direct-mapped by pid */
 #define ENG_POISON 1024u        /* direct-mapped by object and product */
+#define ENG_SETS 8u             /* collections of a product: then -FULL */
+#define ENG_REMEMBERED 256u     /* denials that a new keeper goes on from */
 #define ENG_KEEP 4096u          /* files never denied: further ones are not kept */
 #define ENG_MOUNTS 4096u        /* host mount ids: further ones are `foreign` */
 #define ENG_DENIAL_OBJECTS 256u /* distinct objects that a brake counts */
@@ -131,6 +133,21 @@ struct program {
 	uint64_t expires_ns;    /* CLOCK_MONOTONIC; 0: never */
 };
 
+/* One collection: header and members, in a memfd that successors map again. */
+struct set_block {
+	uint64_t size, count;   /* of a member; of members */
+	char members[];
+};
+
+struct set {
+	char name[64];          /* "": free */
+	int fd;
+	_Atomic(const struct set_block *) block;
+};
+
+/* What the reply thread is to tell a product, as an event. */
+enum { ENG_TELL_STOP = 1, ENG_TELL_CONFIG = 2, ENG_TELL_MODE = 4 };
+
 enum session_phase {
 	SESSION_EMPTY,          /* no process behind it */
 	SESSION_CONNECTED,      /* HELLO done; the service thread sets it up */
@@ -175,6 +192,9 @@ struct session {
 	uint32_t log_count, request_count;
 	_Atomic uint32_t mute_now;
 	struct program rules;
+	struct set set[ENG_SETS];
+	_Atomic uint32_t tell;          /* ENG_TELL_* */
+	uint64_t news_told;             /* losses that LOST has told */
 	/* the reply thread's own */
 	uint32_t question_head, news_head, answers_taken;
 	uint32_t kind_sequence[ENG_KINDS];
@@ -236,6 +256,14 @@ struct stall {                  /* what a task has waited in its window */
 	int32_t pid;
 	mono_t since;
 	uint64_t waited_ns;
+};
+
+/* What was denied before the keeper died: denied on until the product that
+ * said so serves again. */
+struct remembered {
+	uint64_t device, inode, generation, changed_ns, size;
+	uint32_t deciders;
+	uint32_t kind;
 };
 
 struct poison {
@@ -303,7 +331,10 @@ struct engine {
 	struct process_ring ring;
 	_Atomic(const struct process_record *) snapshot;
 	uint32_t snapshot_count;
+	uint64_t snapshot_since;        /* CLOCK_MONOTONIC ns: it was begun */
 	uint32_t memory_unlocked;       /* mlockall was refused */
+	uint32_t remembered_count;
+	struct remembered remembered[ENG_REMEMBERED];
 	uint8_t ours[HANDOFF_FDS];      /* descriptors that are no events */
 	/* between the threads of one worker */
 	_Atomic uint32_t asleep;        /* the reply thread waits in poll */
@@ -357,6 +388,8 @@ bool eng_kept(const struct engine *e, const struct object *object);
 bool eng_cache_find(struct engine *e, struct question *q,
 		    enum bailey_verdict *ret_verdict);
 void eng_cache_enter(struct engine *e, struct question *q);
+/* Denials of the former keeper, from the record. Keeper, once. */
+void eng_cache_remember(struct engine *e);
 /* What a product now knows of an object it holds an event about. */
 void eng_revise(struct engine *e, struct session *s,
 		const struct bailey_object *object, enum bailey_verdict verdict,
@@ -370,6 +403,8 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s);
 void eng_news(struct engine *e, struct session *s, uint32_t kind,
 	      const struct process_record *record);
 void eng_wake(struct engine *e, struct session *s);
+/* Control events that are due: mode, configuration, stop, losses. */
+void eng_tell(struct engine *e, struct session *s);
 
 /* ---- eng_answer.c ---- */
 int eng_answers_drain(struct engine *e, struct session *s);

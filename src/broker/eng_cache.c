@@ -40,6 +40,53 @@ static const uint64_t kind_mask[ENG_KINDS] = {
 	[ENG_EXEC] = FAN_OPEN_EXEC_PERM,
 };
 
+void eng_cache_remember(struct engine *e)
+{
+	uint64_t head = atomic_load(&e->denials.head);
+	uint64_t n = head < ENG_REMEMBERED ? head : ENG_REMEMBERED;
+
+	for (uint64_t i = head - n; i < head; i++) {
+		const struct view_decision *d =
+			&e->denials.entry[i % e->denials.size];
+
+		if (d->verdict == BAILEY_VERDICT_DENY &&
+		    d->scope == BAILEY_SCOPE_OBJECT && d->deciders) {
+			e->remembered[e->remembered_count++] =
+				(struct remembered){
+					d->device, d->inode, d->generation,
+					d->changed_ns, d->size, d->deciders,
+					d->kind == BAILEY_EVENT_PROCESS_EXEC
+						? ENG_EXEC : ENG_OPEN };
+		}
+	}
+}
+
+/* Is one of those who denied it not back yet? */
+static bool cache_remembered(const struct engine *e, const struct question *q)
+{
+	uint32_t absent = 0;
+
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		const struct session *s = &e->session[i];
+
+		absent |= s->served || atomic_load(&s->mode) !=
+						BAILEY_MODE_ENFORCE
+				  ? 0 : 1u << i;
+	}
+	for (uint32_t i = 0; i < e->remembered_count; i++) {
+		const struct remembered *r = &e->remembered[i];
+
+		if (r->inode == q->object.inode && r->kind == q->kind &&
+		    r->device == q->object.device &&
+		    r->generation == q->object.generation &&
+		    r->changed_ns == q->object.changed_ns &&
+		    r->size == q->object.size && (r->deciders & absent)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static struct cache_entry *cache_slot(struct engine *e,
 				      const struct question *q, bool exe)
 {
@@ -98,6 +145,11 @@ bool eng_cache_find(struct engine *e, struct question *q,
 		    enum bailey_verdict *ret_verdict)
 {
 	const struct cache_entry *c = cache_slot(e, q, false);
+
+	if (e->remembered_count && cache_remembered(e, q)) {
+		*ret_verdict = BAILEY_VERDICT_DENY;
+		return true;
+	}
 
 	if (!cache_matches(c, q, false)) {
 		if (!q->asker.known || q->asker.uncertain) {

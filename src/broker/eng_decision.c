@@ -78,6 +78,9 @@ static void decision_write(struct engine *e, struct decisions *ring,
 	d->device = q->object.device;
 	d->inode = q->object.inode;
 	d->generation = q->object.generation;
+	d->changed_ns = q->object.changed_ns;
+	d->size = q->object.size;
+	d->scope = q->scope;
 	d->rule_line = q->rule_line;
 	d->path_foreign = q->path_foreign;
 	memcpy(d->path, q->path, q->path_length);

@@ -169,6 +169,7 @@ static struct engine *keeper_engine(struct handoff_table *table)
 					 .entry = keeper_denials() };
 	atomic_store(&e->denials.head, atomic_load(&table->denials));
 	keeper_decisions(&e->events, ENG_EVENTS);
+	eng_cache_remember(e);
 	keeper_pipe(e, e->kick_reply);
 	keeper_pipe(e, e->kick_service);
 	keeper_sessions(e);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "broker/eng.h"
+#include "broker/eng_set.h"
 
 static int program_map(int fd, const struct rule_program **ret_rules,
 		       size_t *ret_size)
@@ -104,6 +105,7 @@ int eng_programs_map(struct engine *e)
 
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS && r == 0; i++) {
 		r = program_again(&e->session[i].rules);
+		eng_sets_map(&e->session[i]);
 	}
 	return r;
 }

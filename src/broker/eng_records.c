@@ -48,6 +48,7 @@ static void records_snapshot(struct engine *e)
 		process_table_apply(e->processes, &r[i]);
 	}
 	if (r) {
+		process_table_snapshot_end(e->processes, e->snapshot_since);
 		atomic_store(&e->snapshot, NULL);
 	}
 }

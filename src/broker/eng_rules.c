@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "broker/eng.h"
+#include "broker/eng_set.h"
 
 static const uint32_t kind_event[ENG_KINDS] = {
 	[ENG_OPEN] = BAILEY_EVENT_FILE_OPEN,
@@ -77,7 +78,7 @@ static void rules_gather(struct engine *e, struct question *q,
 	}
 	if (needs & RULE_FACT_EXE) {
 		p = process_table_find(e->processes, q->asker.pid);
-		if (p) {
+		if (p && !p->exe_foreign) {
 			facts->exe_path = p->exe_path;
 			facts->exe_path_length = p->exe_path_length;
 		}
@@ -86,12 +87,13 @@ static void rules_gather(struct engine *e, struct question *q,
 
 static enum rule_action rules_eval(struct program *program,
 				   const struct rule_facts *facts,
+				   const struct rule_sets *sets,
 				   struct rule_match *ret_match)
 {
 	const struct rule_program *rules =
 		atomic_load_explicit(&program->rules, memory_order_acquire);
 
-	return rules ? rule_eval(rules, facts, NULL, ret_match) : RULE_NONE;
+	return rules ? rule_eval(rules, facts, sets, ret_match) : RULE_NONE;
 }
 
 /* Returns true if the administrator's rules are final. */
@@ -99,7 +101,7 @@ static bool rules_admin(struct engine *e, const struct rule_facts *facts,
 			struct ruling *ruling)
 {
 	struct rule_match match = { 0 };
-	enum rule_action action = rules_eval(&e->admin, facts, &match);
+	enum rule_action action = rules_eval(&e->admin, facts, NULL, &match);
 
 	ruling->line = match.line;
 	ruling->by = VIEW_BY_ADMIN;
@@ -120,8 +122,9 @@ static void rules_product(struct engine *e, struct session *s,
 			  const struct rule_facts *facts,
 			  struct ruling *ruling)
 {
+	const struct rule_sets sets = { eng_set_contains, s };
 	struct rule_match match = { 0 };
-	enum rule_action action = rules_eval(&s->rules, facts, &match);
+	enum rule_action action = rules_eval(&s->rules, facts, &sets, &match);
 
 	switch (action) {
 	case RULE_DENY:

@@ -83,6 +83,7 @@ static void on_mode(struct engine *e, const struct handoff_message *m)
 {
 	atomic_store(&e->session[m->index].mode, (uint32_t)m->number);
 	e->session[m->index].view.mode = (uint32_t)m->number;
+	atomic_fetch_or(&e->session[m->index].tell, ENG_TELL_MODE);
 	eng_verdicts_expire(e);
 	eng_enforcing_changed(e);
 }
@@ -112,6 +113,14 @@ static void on_gone(struct engine *e, const struct handoff_message *m)
 static void on_product_stop(struct engine *e, const struct handoff_message *m)
 {
 	eng_session_stop(e, m->index);
+}
+
+static void on_config(struct engine *e, const struct handoff_message *m)
+{
+	(void)m;
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		atomic_fetch_or(&e->session[i].tell, ENG_TELL_CONFIG);
+	}
 }
 
 static void control_keep(struct engine *e, int fd, uint64_t count)
@@ -149,6 +158,7 @@ static void control_processes(struct engine *e, int fd, uint64_t count)
 		return;
 	}
 	e->snapshot_count = (uint32_t)count;
+	e->snapshot_since = ((const struct process_record *)records)->time_ns;
 	atomic_store(&e->snapshot, records);
 	eng_reply_kick(e);
 	while (atomic_load(&e->snapshot)) {
@@ -166,6 +176,7 @@ static const struct {
 	{ HANDOFF_PRODUCT_BYPASS, on_bypass },
 	{ HANDOFF_PRODUCT_GONE, on_gone },
 	{ HANDOFF_PRODUCT_STOP, on_product_stop },
+	{ HANDOFF_CONFIG, on_config },
 };
 
 static void control_files(struct engine *e, const struct handoff_message *m,
@@ -289,12 +300,37 @@ static size_t service_pollfds(struct engine *e, struct pollfd *p)
 	return n + eng_view_poll(e, p + n);
 }
 
-static int service_timeout(const struct engine *e)
+/* Rules of a product that is gone fall when their time is over. */
+static int service_rules(struct engine *e)
+{
+	uint64_t now = mono_now().ns, next = UINT64_MAX;
+
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		struct session *s = &e->session[i];
+
+		if (!s->rules.expires_ns || !s->rules.rules) {
+			continue;
+		}
+		if (s->rules.expires_ns <= now) {
+			log_notice("rules of %s: their time is over",
+				   s->manifest.name);
+			eng_program_drop(e, &s->rules);
+		} else if (s->rules.expires_ns < next) {
+			next = s->rules.expires_ns;
+		}
+	}
+	return next == UINT64_MAX ? -1
+	       : next - now > 3600 * MONO_S
+		       ? 3600000
+		       : (int)((next - now) / MONO_MS) + 1;
+}
+
+static int service_timeout(struct engine *e)
 {
 	if (atomic_load(&e->streaming)) {
 		return SERVICE_STREAM_MS;
 	}
-	return eng_session_starting(e) ? SERVICE_START_MS : -1;
+	return eng_session_starting(e) ? SERVICE_START_MS : service_rules(e);
 }
 
 static void service_turn(struct engine *e, struct pollfd *p)

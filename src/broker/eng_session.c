@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "broker/eng.h"
 #include "broker/eng_known.h"
+#include "broker/eng_set.h"
 
 #define FILES_SNDBUF 16384      /* bounds descriptors that are not received */
 #define REQUESTS_PER_S 2000u
@@ -44,6 +45,7 @@ static void session_close_all(struct engine *e, struct session *s)
 	free(s->text);
 	s->text = NULL;
 	s->text_length = 0;
+	eng_set_abandon(s);
 }
 
 void eng_enforcing_changed(struct engine *e)
@@ -113,15 +115,14 @@ void eng_session_stop(struct engine *e, uint32_t index)
 {
 	struct session *s = &e->session[index];
 
-	if (s->phase == SESSION_SERVING || s->phase == SESSION_CONNECTED) {
-		atomic_store(&e->region[index].events->ended, 1);
-		eng_wake(e, s);
+	if (s->phase == SESSION_SERVING) {
+		atomic_fetch_or(&s->tell, ENG_TELL_STOP);
+		eng_reply_kick(e);
 	}
-	s->stopped = true;
 	s->present = false;
 	eng_program_drop(e, &s->rules);
+	eng_sets_drop(e, s);
 	eng_enforcing_changed(e);
-	eng_session_gone(e, index);
 	session_state(s, VIEW_STATE_STOPPED);
 }
 
@@ -539,6 +540,8 @@ static int on_text_commit(struct engine *e, struct session *s,
 	if (!s->text) {
 		return EINVAL;
 	}
+	limits.set_index = eng_set_index;
+	limits.set_context = s;
 	limits.deny_nothing = !s->manifest.may_deny[0][0];
 	memcpy(limits.may_deny, s->manifest.may_deny, sizeof(limits.may_deny));
 	result = rule_compile(s->text, s->text_length, &limits, &program,
@@ -557,6 +560,32 @@ static int on_text_commit(struct engine *e, struct session *s,
 	result = session_put_program(e, s, program);
 	free(program);
 	return result;
+}
+
+static int on_set_begin(struct engine *e, struct session *s, struct request *r)
+{
+	(void)e;
+	return eng_set_begin(s, r->body);
+}
+
+static int on_set_add(struct engine *e, struct session *s, struct request *r)
+{
+	(void)e;
+	return eng_set_add(s, r->body, r->size);
+}
+
+static int on_set_remove(struct engine *e, struct session *s,
+			 struct request *r)
+{
+	(void)e;
+	return eng_set_remove(s, r->body, r->size);
+}
+
+static int on_set_commit(struct engine *e, struct session *s,
+			 struct request *r)
+{
+	(void)r;
+	return eng_set_commit(e, s);
 }
 
 static int on_log(struct engine *e, struct session *s, struct request *r)
@@ -589,7 +618,7 @@ static int on_log(struct engine *e, struct session *s, struct request *r)
 #define PHASE(p) (1u << SESSION_##p)
 #define ANY (PHASE(CONNECTED) | PHASE(SERVING))
 
-/* element: size of one; 0: bytes. max: elements at most; count must be exact. */
+/* element: size of one; 0: the handler checks. max: elements at most. */
 static const struct {
 	int (*act)(struct engine *, struct session *, struct request *);
 	uint32_t phases;
@@ -609,6 +638,12 @@ static const struct {
 	[WIRE_REQUEST_TEXT_BEGIN] = { on_text_begin, ANY, 0, 0, 0 },
 	[WIRE_REQUEST_TEXT_ADD] = { on_text_add, ANY, 1, 1, WIRE_REQUEST_MAX },
 	[WIRE_REQUEST_TEXT_COMMIT] = { on_text_commit, ANY, 0, 0, 0 },
+	[WIRE_REQUEST_SET_BEGIN] = { on_set_begin, ANY,
+				     sizeof(struct wire_set), 1, 1 },
+	[WIRE_REQUEST_SET_ADD] = { on_set_add, ANY, 0, 1, WIRE_REQUEST_MAX },
+	[WIRE_REQUEST_SET_REMOVE] = { on_set_remove, ANY, 0, 1,
+				      WIRE_REQUEST_MAX },
+	[WIRE_REQUEST_SET_COMMIT] = { on_set_commit, ANY, 0, 0, 0 },
 	[WIRE_REQUEST_LOG] = { on_log, ANY, sizeof(struct wire_log), 1, 1 },
 };
 
@@ -620,7 +655,9 @@ static bool request_fits(const struct session *s, const struct request *r)
 	       (request_table[r->head.type].phases & 1u << s->phase) &&
 	       r->head.count >= request_table[r->head.type].min &&
 	       r->head.count <= request_table[r->head.type].max &&
-	       r->size == r->head.count * request_table[r->head.type].element;
+	       (!request_table[r->head.type].element ||
+		r->size == r->head.count *
+				   request_table[r->head.type].element);
 }
 
 static bool request_flood(struct session *s)

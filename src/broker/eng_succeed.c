@@ -156,6 +156,7 @@ static void succeed_descriptors(struct engine *e)
 void eng_succeed(struct engine *e)
 {
 	succeed_blame(e);
+	process_table_recover(e->processes);
 	e->current = QUESTION_NONE;
 	e->next_due = (mono_t){ 0 };
 	e->asleep = 0;

@@ -38,6 +38,7 @@ static int worker_sessions(struct engine *e)
 
 		if (phase == SESSION_SERVING) {
 			busy += eng_answers_drain(e, s);
+			eng_tell(e, s);
 		} else if (phase == SESSION_ENDING) {
 			eng_session_drop(e, s);
 			busy++;

@@ -82,6 +82,7 @@ enum handoff_message_type {
 	HANDOFF_PRODUCT_SUSPEND,        /* index, number = 1 or 0 */
 	HANDOFF_PRODUCT_BYPASS,         /* index, number = seconds */
 	HANDOFF_PRODUCT_STOP,           /* index: send STOP, forget rules */
+	HANDOFF_CONFIG,                 /* the configuration was read again */
 	HANDOFF_RULES,                  /* fd: memfd with a rule program */
 	HANDOFF_KEEP,                   /* fd: memfd, struct handoff_keep[] sorted
 					 * by inode, device; number = count */

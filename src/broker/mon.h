@@ -59,6 +59,7 @@ struct mon_product {
 	uint32_t restarts, quick_deaths;
 	mono_t started;
 	mono_t next_start;      /* {0}: none planned */
+	mono_t stop_at;         /* told to stop: killed then; {0}: no */
 	char last_exit[VIEW_REASON];
 	char why[VIEW_REASON];  /* we killed it */
 };

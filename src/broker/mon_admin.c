@@ -228,7 +228,8 @@ static void product_stop(struct mon *m, uint32_t index)
 	m->product[index].wanted = false;
 	m->product[index].next_start = (mono_t){ 0 };
 	mon_engine_tell(m, &stop, NULL, 0);
-	mon_product_kill(m, index, "stopped by the administrator");
+	/* It has a second to finish; the tick ends it. */
+	m->product[index].stop_at = mono_add(mono_now(), MONO_S);
 }
 
 static int on_product(struct mon *m, struct mon_client *c,

@@ -121,6 +121,7 @@ void mon_product_ended(struct mon *m, uint32_t index, int status)
 					.number = (uint64_t)status };
 
 	p->pid = 0;
+	p->stop_at = (mono_t){ 0 };
 	if (WIFSIGNALED(status)) {
 		text_format(p->last_exit, sizeof(p->last_exit),
 			 "killed by signal %d (%s)%s%s", WTERMSIG(status),
@@ -167,6 +168,10 @@ void mon_products_due(struct mon *m)
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		struct mon_product *p = &m->product[i];
 
+		if (p->stop_at.ns && p->stop_at.ns <= now.ns) {
+			p->stop_at = (mono_t){ 0 };
+			mon_product_kill(m, i, "stopped by the administrator");
+		}
 		if (p->next_start.ns && p->next_start.ns <= now.ns &&
 		    m->engine_ready && !m->stopping) {
 			mon_product_start(m, i);

@@ -184,6 +184,9 @@ struct view_decision {
 	int32_t pid, ppid;
 	uint32_t uid, gid;
 	uint64_t device, inode, generation;
+	uint64_t changed_ns, size;      /* the object as it was */
+	uint32_t scope;                 /* enum bailey_scope, of the verdict */
+	uint32_t reserved;
 	int32_t rule_line;              /* by RULE or ADMIN; else 0 */
 	uint32_t path_foreign;
 	char product[VIEW_NAME];        /* that decided, first of them */
