@@ -332,6 +332,12 @@ static void main_end_guest(struct helper *helper, struct guest *guest,
 	struct pollfd p = { .fd = guest->pidfd, .events = POLLIN };
 	uint64_t ms = mono_between(mono_now(), last) / MONO_MS;
 
+	if (guest->pid == 0 || guest->cgroup[0] == '\0') {
+		return;         /* a keeper ends by itself */
+	}
+	if (guest->pidfd >= 0) {
+		(void)pidfd_send_signal(guest->pidfd, SIGKILL, NULL, 0);
+	}
 	if (guest->pid && guest->pidfd >= 0 && poll(&p, 1, (int)ms) == 1) {
 		guest_end(helper, guest);
 	}
