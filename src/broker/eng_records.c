@@ -8,6 +8,8 @@
  */
 #include "broker/eng.h"
 
+#define RECORDS_TRIES 20
+
 static const struct {
 	uint32_t kind;
 	uint32_t bit;
@@ -23,10 +25,11 @@ static void record_apply(void *context, const struct process_record *record,
 	struct engine *e = context;
 
 	(void)bytes;
-	if (record->type < PROCESS_FORK || record->type > PROCESS_EXIT) {
+	process_table_apply(e->processes, record);
+	if (record->type >= sizeof(record_news) / sizeof(record_news[0]) ||
+	    !record_news[record->type].kind) {
 		return;
 	}
-	process_table_apply(e->processes, record);
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		struct session *s = &e->session[i];
 
@@ -55,14 +58,19 @@ static void records_snapshot(struct engine *e)
 
 void eng_records_drain(struct engine *e)
 {
+	int r = PROCESS_RING_BUSY;
 	uint64_t lost;
 
 	records_snapshot(e);
 	if (!(e->table->features & HANDOFF_HAS_BPF)) {
 		return;
 	}
-	/* BUSY: one more record is about to be there; the next drain has it. */
-	if (process_ring_drain(&e->ring, record_apply, e) < 0) {
+	/* BUSY: another processor is writing one, and the asker's may be behind
+	 * it. Some 100 us each. */
+	for (int i = 0; r == PROCESS_RING_BUSY && i < RECORDS_TRIES; i++) {
+		r = process_ring_drain(&e->ring, record_apply, e);
+	}
+	if (r < 0) {
 		e->table->features &= ~HANDOFF_HAS_BPF;
 	}
 	lost = process_ring_lost(&e->ring);

@@ -163,6 +163,7 @@ void eng_succeed(struct engine *e)
 	e->close.head = e->close.tail = e->close.sleeping = 0;
 	e->service_kicked = 0;
 	e->snapshot = NULL;     /* mapped by the dead one only */
+	process_table_recover(e->processes);
 	succeed_sessions(e);
 	succeed_descriptors(e);
 	memset(e->read_buffer, 0, sizeof(e->read_buffer));
