@@ -120,6 +120,8 @@ static int wait_ready(int fd, int limit_ms)
 	return -ETIMEDOUT;
 }
 
+#define LOG_SHOWN 3000          /* bytes, of its end */
+
 void broker_show_log(const struct ns_env *env)
 {
 	char path[128], line[512];
@@ -127,6 +129,10 @@ void broker_show_log(const struct ns_env *env)
 
 	snprintf(path, sizeof path, "%s/log", env->base);
 	log = fopen(path, "re");
+	if (log != NULL && fseek(log, -LOG_SHOWN, SEEK_END) == 0 &&
+	    fgets(line, sizeof line, log) != NULL) {
+		fputs("  | ...\n", stderr);
+	}
 	while (log != NULL && fgets(line, sizeof line, log) != NULL) {
 		fprintf(stderr, "  | %s", line);
 	}

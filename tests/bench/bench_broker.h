@@ -60,7 +60,7 @@ int broker_restart(struct server *server, enum broker_kind kind,
 int broker_launch(struct server *server, int products,
 		  const struct bench_paths *paths)
 	__attribute__((warn_unused_result));
-/* What it wrote to standard error, to ours. */
+/* The end of what it wrote to standard error, to ours. */
 void broker_show_log(const struct ns_env *env);
 
 struct broker_status {
@@ -81,6 +81,9 @@ int broker_status(const struct server *server, const struct bench_paths *paths,
 int broker_wait_serving(const struct server *server,
 			const struct bench_paths *paths, int limit_ms)
 	__attribute__((warn_unused_result));
+/* Polls the status until the first product serves, whatever others do. */
+int broker_wait_up(const struct server *server, const struct bench_paths *paths,
+		   int limit_ms) __attribute__((warn_unused_result));
 /* Runs `bailey ARGUMENT... --state STATE`; the list ends with a null. Returns
  * its exit code or a negated errno. ret_text: what it prints, or null. */
 int broker_command(const struct server *server, const struct bench_paths *paths,

@@ -164,6 +164,24 @@ int broker_wait_serving(const struct server *server,
 	return r != 0 ? r : -ETIMEDOUT;
 }
 
+int broker_wait_up(const struct server *server, const struct bench_paths *paths,
+		   int limit_ms)
+{
+	uint64_t end = ns_now_ns() + (uint64_t)limit_ms * 1000000u;
+	struct broker_status status;
+	int r;
+
+	do {
+		r = broker_status(server, paths, &status);
+		if (r == 0 && strcmp(status.product[0].state,
+				     "serving") == 0) {
+			return 0;
+		}
+		ns_sleep_ms(20);
+	} while (ns_now_ns() < end && !ns_stopped());
+	return r != 0 ? r : -ETIMEDOUT;
+}
+
 int broker_signal(const struct server *server, pid_t pid, int signal_number)
 {
 	pid_t up = pid;

@@ -20,6 +20,7 @@ struct demo {
 	struct server server;
 	struct load *load;
 	int good, bad;
+	unsigned names;         /* numbers for files not seen before */
 	uint64_t start_ns;
 };
 
@@ -46,8 +47,15 @@ int demo_host_run(struct demo *demo, const char *rogue_mode)
 void demo_host_stop(struct demo *demo);
 /* One open by an ordinary user: 0 or an errno value; *ret_ms how long. */
 int demo_host_open(struct demo *demo, const char *name, double *ret_ms);
-/* Polls until the EICAR file is refused again. Milliseconds, or -1. */
+/* Until a copy of the EICAR file that nobody has seen before is refused: so it
+ * is a product that decides, no memory. Milliseconds, or -1. */
 double demo_host_wait_refused(struct demo *demo, int limit_ms);
+/* Writes documents that nobody has seen before, opens each: how many were
+ * refused, the longest open and all of them together. 0 or a negated errno. */
+int demo_host_new_documents(struct demo *demo, unsigned count,
+			    unsigned *ret_refused, double *ret_longest_ms,
+			    double *ret_all_ms)
+	__attribute__((warn_unused_result));
 /* The named product's row of the status; null if it has none. */
 int demo_host_product(struct demo *demo, const char *name,
 		      struct broker_status *ret_status);

@@ -24,9 +24,10 @@ static void say_evil(struct demo *demo, uint32_t from, bool must)
 			   denied + allowed);
 		return;
 	}
-	demo_remark("the test file was tried %u times meanwhile: %u refused; "
-		    "%u answered", denied + allowed, denied, allowed);
-	demo_remark("by the policy for a missing product (on_miss = rules)");
+	demo_remark("the test file was tried %u times meanwhile, and refused "
+		    "%u times;", denied + allowed, denied);
+	demo_remark("%u times the policy for a missing product answered "
+		    "(on_miss = rules)", allowed);
 }
 
 static void kill_product(struct demo *demo)
@@ -43,8 +44,10 @@ static void kill_product(struct demo *demo)
 		return;
 	}
 	ms = demo_host_wait_refused(demo, 10000);
-	demo_check(demo, ms >= 0, "kill -9 %d: it is back, and blocks again, "
-		   "after %.0f ms", status.product[i].pid, ms);
+	demo_check(demo, ms >= 0, "kill -9 %d: it is back, and blocks a copy "
+		   "never seen before, after %.0f ms", status.product[i].pid,
+		   ms);
+	ns_sleep_ms(1000);
 	say_evil(demo, from, false);
 	demo_check_innocents(demo, from);
 }
@@ -55,14 +58,19 @@ static void hang_product(struct demo *demo)
 	struct broker_status status;
 	int i = demo_host_product(demo, "scan", &status);
 	pid_t pid = i < 0 ? 0 : status.product[i].pid;
-	double ms;
+	double ms, longest = 0, all = 0;
+	unsigned refused = 0;
+	int r;
 
 	demo_title("The product hangs");
 	if (i < 0 || broker_signal(&demo->server, pid, SIGSTOP) != 0) {
 		demo_check(demo, false, "no product to stop");
 		return;
 	}
-	ns_sleep_ms(4000);
+	r = demo_host_new_documents(demo, 100, &refused, &longest, &all);
+	demo_check(demo, r == 0 && refused == 0 && longest <= 500,
+		   "100 new documents written and opened meanwhile: %u refused,"
+		   " longest open %.1f ms, all %.0f ms", refused, longest, all);
 	demo_check_innocents(demo, from);
 	i = demo_host_product(demo, "scan", &status);
 	demo_check(demo, i >= 0 && strcmp(status.product[i].state,
@@ -72,7 +80,8 @@ static void hang_product(struct demo *demo)
 		   i >= 0 ? status.product[i].missed : 0);
 	(void)!broker_signal(&demo->server, pid, SIGCONT);
 	ms = demo_host_wait_refused(demo, 15000);
-	demo_check(demo, ms >= 0, "let go again: it blocks after %.0f ms", ms);
+	demo_check(demo, ms >= 0, "let go again: it blocks a copy never "
+		   "seen before after %.0f ms", ms);
 	say_evil(demo, from, false);
 }
 

@@ -88,11 +88,9 @@ int demo_host_run(struct demo *demo, const char *rogue_mode)
 		r = write_rogue(demo, 1, rogue_mode);
 	}
 	r = r == 0 ? broker_launch(&demo->server, products, &demo->paths) : r;
-	if (r == 0 && demo_host_wait_refused(demo, 15000) < 0) {
-		r = -ETIMEDOUT;
-	}
+	r = r == 0 ? broker_wait_up(&demo->server, &demo->paths, 15000) : r;
 	r = r == 0 ? broker_status(&demo->server, &demo->paths, &status) : r;
-	if (!demo_check(demo, r == 0, "bailey run: protected after %.0f ms%s%s",
+	if (!demo_check(demo, r == 0, "bailey run: protects after %.0f ms%s%s",
 			(double)(ns_now_ns() - start) / 1e6,
 			r != 0 ? ": " : "", r != 0 ? strerror(-r) : "")) {
 		broker_show_log(&demo->server.env);
@@ -153,14 +151,46 @@ int demo_host_open(struct demo *demo, const char *name, double *ret_ms)
 	return WEXITSTATUS(status);
 }
 
+int demo_host_new_documents(struct demo *demo, unsigned count,
+			    unsigned *ret_refused, double *ret_longest_ms,
+			    double *ret_all_ms)
+{
+	double ms, longest = 0, all = 0;
+	unsigned refused = 0;
+	char name[32];
+
+	for (unsigned i = 0; i < count && !ns_stopped(); i++) {
+		int r;
+
+		snprintf(name, sizeof name, "document%u", demo->names++);
+		r = ns_env_write(&demo->server.env, name, name, strlen(name),
+				 0644, 60001);
+		if (r != 0) {
+			return r;
+		}
+		refused += demo_host_open(demo, name, &ms) != 0;
+		longest = ms > longest ? ms : longest;
+		all += ms;
+	}
+	*ret_refused = refused;
+	*ret_longest_ms = longest;
+	*ret_all_ms = all;
+	return 0;
+}
+
 double demo_host_wait_refused(struct demo *demo, int limit_ms)
 {
 	uint64_t start = ns_now_ns();
 	double ms, passed = 0;
+	char name[32];
 
 	while (passed < limit_ms && !ns_stopped()) {
-		int r = demo_host_open(demo, DEMO_EICAR, &ms);
+		int r;
 
+		snprintf(name, sizeof name, "copy%u", demo->names++);
+		/* that it may not be written proves nothing */
+		r = write_eicar(&demo->server.env, name);
+		r = r == 0 ? demo_host_open(demo, name, &ms) : 0;
 		passed = (double)(ns_now_ns() - start) / 1e6;
 		if (r == EPERM || r == EACCES) {
 			return passed;
