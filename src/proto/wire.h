@@ -80,8 +80,8 @@ struct wire_events {
 	_Atomic uint32_t ended;                 /* 1: the session is over */
 	_Atomic uint32_t engine_sleeping;       /* product must wake it */
 	_Atomic uint32_t answers_taken;         /* answers consumed, wraps */
-	uint32_t spin_ns;                       /* how long a product should look
-						 * on before it sleeps; 0: not */
+	uint32_t spin_ns;       /* how long a product should look on before it
+				 * sleeps; 0: not */
 	uint32_t pad[9];
 	struct wire_queue questions;
 	struct wire_queue news;

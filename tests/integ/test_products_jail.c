@@ -127,7 +127,7 @@ static void does_scan_judge_in_its_jail(void **state)
 	close(good);
 }
 
-/* Everything that the mode tries on a descriptor is refused; it still allows. */
+/* All that the mode tries on a descriptor is refused; it still allows. */
 static void check_refused(const char *mode, unsigned tries)
 {
 	int file = file_of("some ", "content");
