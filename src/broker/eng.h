@@ -38,8 +38,9 @@
 #include "rule/rule.h"
 
 /* Limits; each has a stated behaviour when reached. */
-#define ENG_OPEN_TOTAL 512u     /* waiting questions: then the overload answer */
-#define ENG_OPEN_PER_UID 64u    /* ... of one uid (root excepted) */
+#define ENG_OPEN_TOTAL 512u     /* waiting questions: then the overload answer;
+				 * bailey.conf may ask for fewer, and says
+				 * how many of one uid (root excepted) */
 #define ENG_UIDS 1024u          /* counters; > ENG_OPEN_TOTAL */
 #define ENG_QUESTIONS 1024u     /* waiting or still with a product: then `full` */
 #define ENG_READ_EVENTS 16u     /* taken from the kernel by one read */

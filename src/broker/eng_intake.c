@@ -98,8 +98,9 @@ static bool intake_charge(struct engine *e, struct question *q)
 {
 	uint32_t at = intake_uid_slot(e, q->asker.uid);
 
-	if (e->open_count >= ENG_OPEN_TOTAL ||
-	    (q->asker.uid != 0 && e->uid_open[at].count >= ENG_OPEN_PER_UID)) {
+	if (e->open_count >= e->table->open_total ||
+	    (q->asker.uid != 0 &&
+	     e->uid_open[at].count >= e->table->open_per_uid)) {
 		return false;
 	}
 	e->uid_open[at].uid = q->asker.uid;
@@ -213,7 +214,7 @@ static void intake_decide(struct engine *e, struct question *q)
 		q->cacheable = 0;
 		e->view.overload++;
 		eng_verdict_apply(e, q,
-				  atomic_load(&e->table->overload_denies)
+				  e->table->overload_denies
 					  ? BAILEY_VERDICT_DENY
 					  : BAILEY_VERDICT_ALLOW,
 				  VIEW_BY_OVERLOAD);

@@ -78,7 +78,8 @@ static void rules_gather(struct engine *e, struct question *q,
 	}
 	if (needs & RULE_FACT_EXE) {
 		p = process_table_find(e->processes, q->asker.pid);
-		if (p && !p->exe_foreign) {
+		if (p) {
+			facts->exe_path_foreign = p->exe_foreign;
 			facts->exe_path = p->exe_path;
 			facts->exe_path_length = p->exe_path_length;
 		}

@@ -13,6 +13,7 @@
  */
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/mman.h>
@@ -123,18 +124,31 @@ static void on_config(struct engine *e, const struct handoff_message *m)
 	}
 }
 
+static int keep_compare(const void *a, const void *b)
+{
+	const struct handoff_keep *x = a, *y = b;
+
+	if (x->inode != y->inode) {
+		return x->inode < y->inode ? -1 : 1;
+	}
+	return x->device < y->device ? -1 : x->device > y->device;
+}
+
 static void control_keep(struct engine *e, int fd, uint64_t count)
 {
-	size_t size = sizeof(e->keep);
+	size_t size;
 
 	if (count > ENG_KEEP) {
 		count = ENG_KEEP;
 	}
 	size = count * sizeof(*e->keep);
+	e->keep_count = 0;      /* none while they are exchanged */
+	eng_grace(e);
 	if (pread(fd, e->keep, size, 0) != (ssize_t)size) {
 		log_warning("the keep list is short: keeping nothing");
 		count = 0;
 	}
+	qsort(e->keep, count, sizeof(*e->keep), keep_compare);
 	e->keep_count = (uint32_t)count;
 	eng_verdicts_expire(e);
 }

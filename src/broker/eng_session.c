@@ -21,6 +21,7 @@
 #define FILES_SNDBUF 16384      /* bounds descriptors that are not received */
 #define REQUESTS_PER_S 2000u
 #define LOGS_PER_S 20u
+#define RULES_LINEAR 512u       /* rules of a product without an index */
 
 /* ---- beginning and end ---- */
 
@@ -557,7 +558,12 @@ static int on_text_commit(struct engine *e, struct session *s,
 	if (result < 0) {
 		return -result;
 	}
-	result = session_put_program(e, s, program);
+	result = rule_program_cost(program, BAILEY_EVENT_FILE_OPEN) +
+				 rule_program_cost(program,
+						   BAILEY_EVENT_PROCESS_EXEC) >
+			 RULES_LINEAR
+			 ? E2BIG
+			 : session_put_program(e, s, program);
 	free(program);
 	return result;
 }

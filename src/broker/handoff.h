@@ -54,7 +54,8 @@ struct handoff_table {
 	_Atomic uint32_t forced;        /* enum handoff_forced */
 	_Atomic int32_t own[HANDOFF_OWN];       /* pids; 0 free */
 	_Atomic uint32_t own_count;     /* slots in use, upper bound */
-	_Atomic uint32_t overload_denies;       /* too many open: deny */
+	uint32_t overload_denies;       /* too many open: deny */
+	uint32_t open_per_uid, open_total;
 	/* the worker writes */
 	_Atomic int32_t worker_pid;
 	_Atomic uint32_t worker_stopped;        /* by a signal */
@@ -84,8 +85,8 @@ enum handoff_message_type {
 	HANDOFF_PRODUCT_STOP,           /* index: send STOP, forget rules */
 	HANDOFF_CONFIG,                 /* the configuration was read again */
 	HANDOFF_RULES,                  /* fd: memfd with a rule program */
-	HANDOFF_KEEP,                   /* fd: memfd, struct handoff_keep[] sorted
-					 * by inode, device; number = count */
+	HANDOFF_KEEP,                   /* fd: memfd, struct handoff_keep[],
+					 * number = count */
 	HANDOFF_PROCESSES,              /* fd: memfd, struct process_record[],
 					 * number = count */
 	/* engine -> monitor */

@@ -10,6 +10,7 @@
  * Bounds: KEEP_FILES identities, KEEP_PROGRAMS programs asked for libraries;
  * beyond, a complaint says so.
  */
+#include "broker/config_read.h"
 #include "broker/helper_internal.h"
 
 #include <fcntl.h>
@@ -157,6 +158,24 @@ static void keep_add_root_shell(struct keep *keep)
 	}
 }
 
+static void keep_complain(void *context, const char *text)
+{
+	(void)context;          /* the monitor told it at its start */
+	(void)text;
+}
+
+/* The administrator's own: `keep = PATH` in bailey.conf. */
+static void keep_add_configured(const struct helper *helper, struct keep *keep)
+{
+	static struct config config;
+
+	config_read(helper->start->etc_dir, helper->strict, &config,
+		  keep_complain, NULL);
+	for (uint32_t i = 0; i < config.keep.count; i++) {
+		keep_add_glob(keep, config.keep.entry[i], true);
+	}
+}
+
 int keep_send(const struct helper *helper,
 	      const struct helper_request *request, int channel)
 {
@@ -173,6 +192,7 @@ int keep_send(const struct helper *helper,
 	}
 	keep_add_program(&keep, "/proc/self/exe");
 	keep_add_root_shell(&keep);
+	keep_add_configured(helper, &keep);
 	for (size_t i = 0; i < sizeof(keep_programs) / sizeof(char *); i++) {
 		keep_add_glob(&keep, keep_programs[i], true);
 	}

@@ -114,6 +114,12 @@ struct mon_alive {
 
 /* mon_options.c */
 void mon_options_parse(int argc, char **argv, struct mon_options *ret_options);
+/* mon_config.c: bailey.conf; the command line stands above it. */
+void mon_config(struct mon *m);
+bool mon_is_system(const struct mon *m);
+bool mon_config_enables(const char *product);
+uint32_t mon_config_mode(void);
+void mon_complain(struct mon *m, const char *text);
 /* mon_setup.c: everything that must be opened before a mark stands. Ends the
  * process with a reason if something indispensable is missing. */
 void mon_setup(struct mon *m);

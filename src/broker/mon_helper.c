@@ -2,7 +2,6 @@
 /*
  * mon_helper.c - asking the helper, and what comes back
  */
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -44,15 +43,6 @@ static void keep_fd(int *where, int *fds, size_t count)
 			close(*where);
 		}
 		*where = fd_take(&fds[0]);
-	}
-}
-
-static void on_complaint(struct mon *m, const struct helper_reply *r)
-{
-	log_warning("%s", r->text);
-	if (m->complaints < MON_COMPLAINTS) {
-		text_format(m->complaint[m->complaints++], VIEW_REASON, "%.*s",
-			 VIEW_REASON - 1, r->text);
 	}
 }
 
@@ -139,7 +129,7 @@ void mon_helper_read(struct mon *m)
 		m->keep_count = r.number;
 		break;
 	case HELPER_COMPLAINT:
-		on_complaint(m, &r);
+		mon_complain(m, r.text);
 		break;
 	case HELPER_DOCTOR:
 		on_doctor(m, &r);

@@ -32,7 +32,9 @@ static bool product_chosen(const struct mon *m, const struct manifest *manifest)
 			return true;
 		}
 	}
-	return manifest->from_command_line;
+	/* The command line says which, or else bailey.conf. */
+	return manifest->from_command_line ||
+	       (!m->options.products[0] && mon_config_enables(manifest->name));
 }
 
 void mon_product_manifest(struct mon *m, const struct manifest *manifest)
@@ -49,6 +51,8 @@ void mon_product_manifest(struct mon *m, const struct manifest *manifest)
 		p->wanted = p->enabled;
 		if (m->options.enforce) {
 			p->manifest.mode = BAILEY_MODE_ENFORCE;
+		} else if (mon_config_mode() == BAILEY_MODE_OBSERVE) {
+			p->manifest.mode = BAILEY_MODE_OBSERVE;
 		}
 		return;
 	}

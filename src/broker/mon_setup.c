@@ -323,7 +323,9 @@ static void setup_helper(struct mon *m)
 		setup_failed("helper");
 	}
 	start = (struct helper_start){ .etc_dir = m->options.etc,
-				       .state_dir = m->options.state,
+				       .state_dir = mon_is_system(m)
+							    ? "/var/lib/bailey"
+							    : m->options.state,
 				       .runtime_dir = m->options.state,
 				       .table = m->table };
 	m->helper_pid = fork();
@@ -345,6 +347,7 @@ void mon_setup(struct mon *m)
 	setup_state(m);
 	mon_notify_open(m);
 	setup_table(m);
+	mon_config(m);
 	setup_command_line(m);
 	setup_helper(m);
 	setup_signals(m);
