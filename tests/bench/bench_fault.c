@@ -254,6 +254,7 @@ static int run_crowd(struct context *c, const char *figure, const char *files,
 	int r = load_start(load, &c->server, LOAD_ALL);
 	unsigned ms = c->options->quick ? CROWD_QUICK_MS : CROWD_MS;
 	uint32_t middle, end, settled;
+	struct broker_status status;
 	double before, after;
 
 	if (r != 0) {
@@ -284,7 +285,13 @@ static int run_crowd(struct context *c, const char *figure, const char *files,
 		figures_set(c->figures, after / before,
 			    "innocent_p99_ratio_%s", figure);
 	}
-	return broker_wait_serving(&c->server, &c->options->paths, 20000);
+	/* the product still holds what it was never to answer: a fresh one */
+	r = broker_status(&c->server, &c->options->paths, &status);
+	r = r == 0 ? broker_signal(&c->server, status.product[0].pid,
+				   SIGKILL) : r;
+	ns_sleep_ms(200);
+	return r != 0 ? r : broker_wait_serving(&c->server, &c->options->paths,
+						20000);
 }
 
 static uint32_t wrong_allow(const struct context *c)

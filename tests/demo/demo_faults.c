@@ -73,10 +73,13 @@ static void hang_product(struct demo *demo)
 		   " longest open %.1f ms, all %.0f ms", refused, longest, all);
 	demo_check_innocents(demo, from);
 	i = demo_host_product(demo, "scan", &status);
-	demo_check(demo, i >= 0 && strcmp(status.product[i].state,
-					  "serving") != 0,
-		   "bailey status says so: scan is %s, %.0f missed",
+	demo_check(demo, i >= 0 && (strcmp(status.product[i].state,
+					   "serving") != 0 ||
+				    status.product[i].pid != pid),
+		   "bailey status says so: scan was pid %d and is %s as pid %d,"
+		   " %.0f missed", pid,
 		   i >= 0 ? status.product[i].state : "unknown",
+		   i >= 0 ? status.product[i].pid : 0,
 		   i >= 0 ? status.product[i].missed : 0);
 	(void)!broker_signal(&demo->server, pid, SIGCONT);
 	ms = demo_host_wait_refused(demo, 15000);
