@@ -11,7 +11,10 @@ cd "$tree" || exit 1
 failed=0
 
 spdx='/* SPDX-License-Identifier: Apache-2.0 */'
-cp -r "$source/tools" "$source/.clang-tidy" .
+mkdir tools
+cp -r "$source/tools/lint.d" "$source/tools/lint-files" \
+	"$source/tools/exceptions.txt" tools
+cp "$source/.clang-tidy" .
 mkdir -p build src/base src/proto src/rule src/broker include/bailey \
 	products/scan tests/unit tests/fuzz/corpus/a docs/man .ci
 git init -q . || exit 1
