@@ -331,6 +331,7 @@ struct engine {
 	struct process_table *processes;
 	struct process_ring ring;
 	_Atomic(const struct process_record *) snapshot;
+	_Atomic uint32_t stale;         /* records were lost: ask for another */
 	uint32_t snapshot_count;
 	uint64_t snapshot_since;        /* CLOCK_MONOTONIC ns: it was begun */
 	uint32_t memory_unlocked;       /* mlockall was refused */

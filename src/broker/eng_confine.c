@@ -15,7 +15,7 @@
 static const char *const allowed_calls[] = {
 	/* events, answers, marks, identity */
 	"read", "write", "writev", "fanotify_mark", "statx", "newfstatat",
-	"fstat", "readlinkat", "fcntl", "fgetxattr", "pread64", "close",
+	"fstat", "fstatfs", "readlinkat", "fcntl", "fgetxattr", "pread64", "close",
 	/* products and viewers */
 	"sendmsg", "recvmsg", "sendto", "recvfrom", "accept4", "socketpair",
 	"pipe2", "getsockopt", "setsockopt", "shutdown", "memfd_create",
@@ -63,7 +63,7 @@ static void confine_capabilities(uint32_t uid, uint32_t gid)
 	cap_free(caps);
 }
 
-static void confine_calls(void)
+static void confine_calls(bool reads_proc)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 
@@ -79,18 +79,22 @@ static void confine_calls(void)
 			confine_failed(allowed_calls[i]);
 		}
 	}
+	if (reads_proc &&
+	    seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 0) < 0) {
+		confine_failed("openat");
+	}
 	if (seccomp_load(filter) < 0) {
 		confine_failed("system-call filter");
 	}
 	seccomp_release(filter);
 }
 
-void eng_confine(uint32_t uid, uint32_t gid)
+void eng_confine(uint32_t uid, uint32_t gid, bool reads_proc)
 {
 	confine_capabilities(uid, gid);
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		confine_failed("dumpable, no_new_privs");
 	}
-	confine_calls();
+	confine_calls(reads_proc);
 }

@@ -78,12 +78,27 @@ bool eng_object_has_writer(int fd)
 	return false;
 }
 
+/* Without tracepoints the table is filled as processes ask, and again each
+ * time: only that tells an exec or a reused pid. A visible degradation. */
+static void asker_from_proc(struct engine *e, int32_t pid)
+{
+	struct process_record r;
+
+	if (process_read_proc(HANDOFF_FD_PROC, pid, &r) == 0) {
+		process_table_apply(e->processes, &r);
+	}
+}
+
 void eng_identify_asker(struct engine *e, int32_t pid, struct asker *ret_asker)
 {
-	const struct process *p = process_table_find(e->processes, pid);
+	const struct process *p;
 	char name[16];
 	struct stat s;
 
+	if (!(e->table->features & HANDOFF_HAS_BPF)) {
+		asker_from_proc(e, pid);
+	}
+	p = process_table_find(e->processes, pid);
 	if (p && !p->exited) {
 		*ret_asker = (struct asker){
 			.pid = pid, .ppid = p->ppid,

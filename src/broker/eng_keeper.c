@@ -297,7 +297,8 @@ int main(void)
 	table = keeper_table();
 	keeper_limits();
 	e = keeper_engine(table);
-	eng_confine(table->engine_uid, table->engine_gid);
+	eng_confine(table->engine_uid, table->engine_gid,
+		    !(table->features & HANDOFF_HAS_BPF));
 	prctl(PR_SET_PDEATHSIG, SIGKILL);       /* after setuid, which clears it */
 	if (getppid() == 1) {
 		return 1;

@@ -76,6 +76,8 @@ void eng_records_drain(struct engine *e)
 	lost = process_ring_lost(&e->ring);
 	if (lost != e->view.process_lost) {
 		e->view.process_lost = lost;
+		atomic_store(&e->stale, 1);
+		eng_service_kick(e);
 		process_table_mark_uncertain(e->processes);
 	}
 }

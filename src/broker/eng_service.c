@@ -369,6 +369,10 @@ static void service_turn(struct engine *e, struct pollfd *p)
 	}
 	eng_session_reap(e);
 	service_alarms(e);
+	if (atomic_exchange(&e->stale, 0)) {
+		eng_monitor_tell(&(struct handoff_message){
+			.type = HANDOFF_PROCESSES_STALE });
+	}
 	service_flush(e);
 	if (p[3].revents) {
 		eng_view_accept(e);

@@ -91,6 +91,7 @@ enum handoff_message_type {
 					 * number = count */
 	/* engine -> monitor */
 	HANDOFF_READY,                  /* the worker serves */
+	HANDOFF_PROCESSES_STALE,        /* records were lost: a new snapshot */
 	HANDOFF_PRODUCT_FAULT,          /* index, text: end this product */
 	HANDOFF_PRODUCT_ALARM,          /* index: was put into observe */
 	HANDOFF_PRODUCT_READY           /* index: it serves */

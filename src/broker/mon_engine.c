@@ -114,11 +114,18 @@ void mon_engine_knows(struct mon *m)
 	}
 }
 
-static void on_ready(struct mon *m, const struct handoff_message *message)
+static void on_stale(struct mon *m, const struct handoff_message *message)
 {
 	struct helper_request r = { .job = HELPER_PROCESSES };
 
 	(void)message;
+	if (mon_helper_ask(m, &r, NULL, 0) < 0) {
+		log_warning("no snapshot of processes");
+	}
+}
+
+static void on_ready(struct mon *m, const struct handoff_message *message)
+{
 	if (m->engine_ready) {
 		return;         /* a further worker of the same keeper */
 	}
@@ -128,9 +135,7 @@ static void on_ready(struct mon *m, const struct handoff_message *message)
 			   (unsigned long long)(mono_between(m->engine_lost,
 				mono_now()) / MONO_MS));
 	}
-	if (mon_helper_ask(m, &r, NULL, 0) < 0) {
-		log_warning("no snapshot of processes");
-	}
+	on_stale(m, message);
 	mon_engine_knows(m);
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		struct mon_product *p = &m->product[i];
@@ -170,6 +175,7 @@ static const struct {
 	void (*act)(struct mon *, const struct handoff_message *);
 } engine_table[] = {
 	{ HANDOFF_READY, on_ready },
+	{ HANDOFF_PROCESSES_STALE, on_stale },
 	{ HANDOFF_PRODUCT_FAULT, on_fault },
 	{ HANDOFF_PRODUCT_ALARM, on_alarm },
 	{ HANDOFF_PRODUCT_READY, on_product_ready },
