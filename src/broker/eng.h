@@ -348,6 +348,9 @@ struct engine {
 	struct { uint64_t device, inode; uint32_t uid, count; } death[ENG_DEATHS];
 };
 
+/* ---- eng_map.c: keeper, once. Ends the process on failure. ---- */
+struct engine *eng_map(struct handoff_table *table);
+
 /* ---- eng_source.c: kernel to question ---- */
 /* Reads once. Returns the number of events taken, 0 if there was none. */
 int eng_source_read(struct engine *e);
@@ -436,15 +439,21 @@ const char *eng_fault_text(enum session_fault fault);
 /* ---- eng_closer.c ---- */
 void eng_close_later(struct engine *e, int fd);
 void eng_close_wake(struct engine *e);
+void eng_close_turn(struct engine *e);          /* all that is queued now */
 void *eng_closer_main(void *engine);
 
 /* ---- eng_succeed.c ---- */
 void eng_succeed(struct engine *e);
 
 /* ---- eng_worker.c ---- */
+/* Reply thread: once around its loop. Returns how much happened. */
+int eng_worker_turn(struct engine *e);
+_Noreturn void eng_worker_loop(struct engine *e);
 _Noreturn void eng_worker_main(struct engine *e);
 
 /* ---- service thread: eng_service.c, eng_session.c, eng_view.c ---- */
+/* Once around the service thread's loop; -1: no time-out. */
+void eng_service_turn(struct engine *e, int timeout_ms);
 void *eng_service_main(void *engine);
 void eng_service_kick(struct engine *e);        /* reply thread calls */
 void eng_reply_kick(struct engine *e);          /* service thread calls */

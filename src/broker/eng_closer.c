@@ -58,19 +58,24 @@ static int close_take(struct close_queue *c)
 	return -1;
 }
 
+void eng_close_turn(struct engine *e)
+{
+	int fd;
+
+	while ((fd = close_take(&e->close)) >= 0) {
+		/* Before the number can be given out again. */
+		atomic_store(&e->table->verdict[fd], HANDOFF_VERDICT_NONE);
+		close(fd);
+	}
+}
+
 void *eng_closer_main(void *engine)
 {
 	struct engine *e = engine;
 	struct close_queue *c = &e->close;
-	int fd;
 
 	for (;;) {
-		while ((fd = close_take(c)) >= 0) {
-			/* Before the number can be given out again. */
-			atomic_store(&e->table->verdict[fd],
-				     HANDOFF_VERDICT_NONE);
-			close(fd);
-		}
+		eng_close_turn(e);
 		atomic_store(&c->sleeping, 1);
 		if (atomic_load(&c->tail) == atomic_load(&c->head)) {
 			syscall(SYS_futex, &c->sleeping, FUTEX_WAIT, 1, NULL,

@@ -347,7 +347,7 @@ static int service_timeout(struct engine *e)
 	return eng_session_starting(e) ? SERVICE_START_MS : service_rules(e);
 }
 
-static void service_turn(struct engine *e, struct pollfd *p)
+static void service_serve(struct engine *e, const struct pollfd *p)
 {
 	char bytes[64];
 
@@ -380,10 +380,19 @@ static void service_turn(struct engine *e, struct pollfd *p)
 	eng_view_serve(e);
 }
 
+void eng_service_turn(struct engine *e, int timeout_ms)
+{
+	struct pollfd p[SERVICE_POLLFDS];
+	size_t n = service_pollfds(e, p);
+
+	if (poll(p, n, timeout_ms) >= 0) {
+		service_serve(e, p);
+	}
+}
+
 void *eng_service_main(void *engine)
 {
 	struct engine *e = engine;
-	struct pollfd p[SERVICE_POLLFDS];
 
 	prctl(PR_SET_NAME, "bailey-service");
 	eng_view_reset(e);
@@ -391,11 +400,7 @@ void *eng_service_main(void *engine)
 						    .number = (uint64_t)
 							    getpid() });
 	for (;;) {
-		size_t n = service_pollfds(e, p);
-
-		if (poll(p, n, service_timeout(e)) >= 0) {
-			service_turn(e, p);
-		}
+		eng_service_turn(e, service_timeout(e));
 	}
 	return NULL;
 }

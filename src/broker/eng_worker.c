@@ -108,24 +108,29 @@ static void worker_sleep(struct engine *e)
 	}
 }
 
-static _Noreturn void worker_loop(struct engine *e)
+int eng_worker_turn(struct engine *e)
+{
+	int busy = eng_source_read(e);
+	mono_t now;
+
+	atomic_fetch_add_explicit(&e->turns, 1, memory_order_release);
+	busy += worker_sessions(e);
+	now = mono_now();
+	if (now.ns >= e->next_due.ns) {
+		eng_due_fire(e, now);
+	}
+	return busy;
+}
+
+_Noreturn void eng_worker_loop(struct engine *e)
 {
 	mono_t last = mono_now();
 
 	for (;;) {
-		int busy = eng_source_read(e);
-		mono_t now;
-
-		atomic_fetch_add_explicit(&e->turns, 1, memory_order_release);
-		busy += worker_sessions(e);
-		now = mono_now();
-		if (now.ns >= e->next_due.ns) {
-			eng_due_fire(e, now);
-		}
-		if (busy) {
-			last = now;
+		if (eng_worker_turn(e)) {
+			last = mono_now();
 		} else if (e->processors <= worker_serving(e) ||
-			   mono_between(last, now) > ENG_SPIN_NS) {
+			   mono_between(last, mono_now()) > ENG_SPIN_NS) {
 			worker_sleep(e);
 		} else {
 			__builtin_ia32_pause();
@@ -164,5 +169,5 @@ _Noreturn void eng_worker_main(struct engine *e)
 		worker_thread(eng_closer_main, e);
 	}
 	worker_thread(eng_service_main, e);
-	worker_loop(e);
+	eng_worker_loop(e);
 }
