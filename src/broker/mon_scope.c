@@ -29,6 +29,10 @@
 #define FAN_OPEN_EXEC_PERM 0x00040000
 #endif
 
+#ifndef STATX_MNT_ID_UNIQUE    /* Linux 6.8: never given out twice */
+#define STATX_MNT_ID_UNIQUE 0x00004000U
+#endif
+
 #define SCOPE_EVENTS (FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM)
 
 /* Types that are local, have a real superblock and cannot call back into user
@@ -100,7 +104,7 @@ static uint64_t tree_mount_id(const char *dir)
 	struct statx s;
 
 	return statx(AT_FDCWD, dir, AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW,
-		     STATX_MNT_ID, &s) < 0 ? 0 : s.stx_mnt_id;
+		     STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &s) < 0 ? 0 : s.stx_mnt_id;
 }
 
 /* Which trees are bound, for the next start if we are killed. */
@@ -369,6 +373,8 @@ void mon_scopes_unmark(struct mon *m)
 
 void mon_scopes_undo(struct mon *m)
 {
+	char path[4096];
+
 	mon_scopes_unmark(m);
 	for (uint32_t i = 0; i < m->scopes; i++) {
 		if (m->scope[i].bound &&
@@ -379,4 +385,6 @@ void mon_scopes_undo(struct mon *m)
 		}
 		m->scope[i].bound = false;
 	}
+	text_format(path, sizeof(path), "%s/trees", m->options.state);
+	unlink(path);
 }
