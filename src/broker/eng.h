@@ -109,6 +109,7 @@ struct question {
 	uint32_t allowed, denied, missed;
 	uint32_t observing;     /* opinion is only recorded */
 	uint32_t ruled_allow;   /* that product's own rules allowed */
+	uint32_t unsent;        /* waits for a product that is coming back */
 	uint16_t slot[HANDOFF_PRODUCTS];
 	mono_t due[HANDOFF_PRODUCTS];
 	enum bailey_scope scope;
@@ -303,6 +304,7 @@ struct engine {
 	uint32_t current;       /* question being worked on: blamed for a death */
 	uint64_t next_id;
 	uint32_t open_count;
+	uint32_t unsent_count;  /* questions with an unsent bit, upper bound */
 	uint32_t used_count;
 	uint32_t free_question[ENG_QUESTIONS];
 	struct question question[ENG_QUESTIONS];
@@ -339,6 +341,7 @@ struct engine {
 	struct remembered remembered[ENG_REMEMBERED];
 	uint8_t ours[HANDOFF_FDS];      /* descriptors that are no events */
 	/* between the threads of one worker */
+	_Atomic uint32_t begun;         /* rules are there: questions may be read */
 	_Atomic uint32_t asleep;        /* the reply thread waits in poll */
 	_Atomic uint64_t turns;         /* of the reply thread's loop */
 	int kick_reply[2];              /* pipe: service wakes the reply thread */
@@ -404,6 +407,10 @@ void eng_revise(struct engine *e, struct session *s,
 /* Sends the question to all who are to be asked (less `satisfied`). Returns
  * the number of products whose answer decides. */
 uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied);
+/* Is that product coming back after an engine's death: shall q wait for it? */
+bool eng_holds(const struct engine *e, uint32_t product);
+/* It serves again: what waited for it is sent. */
+void eng_unsent_send(struct engine *e, struct session *s);
 bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s);
 void eng_news(struct engine *e, struct session *s, uint32_t kind,
 	      const struct process_record *record);

@@ -298,10 +298,15 @@ static void due_miss(struct engine *e, struct question *q, struct session *s,
 			q->by = VIEW_BY_MISS;
 		}
 	}
-	if (s->last_answer.ns > q->read_at.ns) {
-		eng_poison_strike(e, q, s->index);
+	if (q->unsent & bit) {          /* it has not seen it */
+		q->unsent &= ~bit;
+		e->unsent_count--;
+	} else {
+		if (s->last_answer.ns > q->read_at.ns) {
+			eng_poison_strike(e, q, s->index);
+		}
+		due_suspect(e, s, q, now);
 	}
-	due_suspect(e, s, q, now);
 	eng_verdict_settle(e, q);
 }
 

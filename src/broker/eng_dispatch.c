@@ -333,11 +333,60 @@ static void dispatch_to(struct engine *e, struct question *q,
 	}
 }
 
+bool eng_holds(const struct engine *e, uint32_t product)
+{
+	return (atomic_load_explicit(&e->table->hold_products,
+				     memory_order_relaxed) & 1u << product) &&
+	       e->session[product].phase != SESSION_SERVING &&
+	       atomic_load(&e->table->hold_until) > mono_now().ns;
+}
+
+static void dispatch_hold(struct engine *e, struct question *q,
+			  uint32_t product)
+{
+	uint32_t bit = 1u << product;
+
+	q->due[product] = (mono_t){ atomic_load(&e->table->hold_until) };
+	if (q->due[product].ns < e->next_due.ns) {
+		e->next_due = q->due[product];
+	}
+	q->waiting |= bit;
+	q->owing |= bit;
+	q->unsent |= bit;
+	e->unsent_count++;
+}
+
+void eng_unsent_send(struct engine *e, struct session *s)
+{
+	uint32_t bit = 1u << s->index;
+
+	for (uint32_t n = 0; n < ENG_QUESTIONS; n++) {
+		struct question *q = &e->question[n];
+
+		if (q->state != QUESTION_OPEN || !(q->unsent & bit)) {
+			continue;
+		}
+		q->unsent &= ~bit;
+		q->waiting &= ~bit;
+		q->owing &= ~bit;
+		e->unsent_count--;
+		if (atomic_load(&s->deadline_ms[q->kind])) {
+			eng_identify_path(e, q);
+			dispatch_to(e, q, s);
+		}
+		eng_verdict_settle(e, q);
+	}
+}
+
 uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied)
 {
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		struct session *s = &e->session[i];
 
+		if (eng_holds(e, i)) {
+			dispatch_hold(e, q, i);
+			continue;
+		}
 		if (!s->present || (satisfied & 1u << i) ||
 		    atomic_load(&s->suspended) ||
 		    atomic_load(&s->bypass_until) > q->read_at.ns) {

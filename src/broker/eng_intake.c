@@ -30,7 +30,7 @@ struct question *eng_question_new(struct engine *e)
 	q = &e->question[e->free_question[e->used_count++]];
 	q->asked = q->waiting = q->owing = 0;
 	q->allowed = q->denied = q->missed = 0;
-	q->observing = q->ruled_allow = 0;
+	q->observing = q->ruled_allow = q->unsent = 0;
 	q->scope = BAILEY_SCOPE_OBJECT;
 	q->follower = QUESTION_NONE;
 	q->rechecks = 0;
@@ -171,6 +171,9 @@ static bool intake_blamed(const struct engine *e, const struct question *q)
 static bool intake_somebody_asks(const struct engine *e, enum eng_kind kind)
 {
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		if (eng_holds(e, i)) {
+			return true;
+		}
 		if (e->session[i].present &&
 		    atomic_load_explicit(&e->session[i].deadline_ms[kind],
 					 memory_order_relaxed)) {

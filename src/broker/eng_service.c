@@ -116,6 +116,12 @@ static void on_product_stop(struct engine *e, const struct handoff_message *m)
 	eng_session_stop(e, m->index);
 }
 
+static void on_begin(struct engine *e, const struct handoff_message *m)
+{
+	(void)m;
+	atomic_store(&e->begun, 1);
+}
+
 static void on_config(struct engine *e, const struct handoff_message *m)
 {
 	(void)m;
@@ -191,6 +197,7 @@ static const struct {
 	{ HANDOFF_PRODUCT_GONE, on_gone },
 	{ HANDOFF_PRODUCT_STOP, on_product_stop },
 	{ HANDOFF_CONFIG, on_config },
+	{ HANDOFF_BEGIN, on_begin },
 };
 
 static void control_files(struct engine *e, const struct handoff_message *m,

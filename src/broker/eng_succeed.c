@@ -114,6 +114,7 @@ static void succeed_questions_reset(struct engine *e)
 	memset(e->twin, 0, sizeof(e->twin));
 	e->open_count = 0;
 	e->used_count = 0;
+	e->unsent_count = 0;
 	for (uint32_t i = 0; i < ENG_QUESTIONS; i++) {
 		e->question[i].index = i;
 		e->question[i].fd = -1;

@@ -37,6 +37,9 @@ static int worker_sessions(struct engine *e)
 						      memory_order_acquire);
 
 		if (phase == SESSION_SERVING) {
+			if (e->unsent_count) {
+				eng_unsent_send(e, s);
+			}
 			busy += eng_answers_drain(e, s);
 			eng_tell(e, s);
 		} else if (phase == SESSION_ENDING) {
@@ -81,7 +84,7 @@ static void worker_sleep(struct engine *e)
 	struct timespec until;
 	nfds_t n = 0;
 
-	p[n++] = (struct pollfd){ HANDOFF_FD_GROUP, POLLIN, 0 };
+	p[n++] = (struct pollfd){ e->begun ? HANDOFF_FD_GROUP : -1, POLLIN, 0 };
 	p[n++] = (struct pollfd){ e->kick_reply[0], POLLIN, 0 };
 	if (e->table->features & HANDOFF_HAS_BPF) {
 		p[n++] = (struct pollfd){ HANDOFF_FD_PROCESS_RING, POLLIN, 0 };
@@ -110,7 +113,7 @@ static void worker_sleep(struct engine *e)
 
 int eng_worker_turn(struct engine *e)
 {
-	int busy = eng_source_read(e);
+	int busy = e->begun ? eng_source_read(e) : 0;
 	mono_t now;
 
 	atomic_fetch_add_explicit(&e->turns, 1, memory_order_release);

@@ -56,6 +56,10 @@ struct handoff_table {
 	_Atomic uint32_t own_count;     /* slots in use, upper bound */
 	uint32_t overload_denies;       /* too many open: deny */
 	uint32_t open_per_uid, open_total;
+	/* After an engine's death: until when questions of these enforcing
+	 * products wait for them to come back (CLOCK_MONOTONIC ns). */
+	_Atomic uint64_t hold_until;
+	_Atomic uint32_t hold_products;         /* bit per index */
 	/* the worker writes */
 	_Atomic int32_t worker_pid;
 	_Atomic uint32_t worker_stopped;        /* by a signal */
@@ -83,6 +87,7 @@ enum handoff_message_type {
 	HANDOFF_PRODUCT_SUSPEND,        /* index, number = 1 or 0 */
 	HANDOFF_PRODUCT_BYPASS,         /* index, number = seconds */
 	HANDOFF_PRODUCT_STOP,           /* index: send STOP, forget rules */
+	HANDOFF_BEGIN,                  /* rules and keep list are told: read */
 	HANDOFF_CONFIG,                 /* the configuration was read again */
 	HANDOFF_RULES,                  /* fd: memfd with a rule program */
 	HANDOFF_KEEP,                   /* fd: memfd, struct handoff_keep[],

@@ -19,6 +19,7 @@
 
 #define KEEPER_LIMIT_MS 2000
 #define KEEPER_QUICK_NS (10 * MONO_S)
+#define HOLD_NS (400 * MONO_MS)
 
 void mon_keeper_start(struct mon *m)
 {
@@ -137,6 +138,8 @@ static void on_ready(struct mon *m, const struct handoff_message *message)
 	}
 	on_stale(m, message);
 	mon_engine_knows(m);
+	mon_engine_tell(m, &(struct handoff_message){ .type = HANDOFF_BEGIN },
+			NULL, 0);
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		struct mon_product *p = &m->product[i];
 
@@ -224,6 +227,24 @@ static uint32_t engine_answer(struct mon *m)
 	return denied;
 }
 
+/* Questions of enforcing products wait for them, in place of their fallback. */
+static void engine_hold(struct mon *m)
+{
+	uint32_t products = 0;
+
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		const struct mon_product *p = &m->product[i];
+
+		if (p->used && p->wanted && !p->quick_deaths &&
+		    p->manifest.mode == BAILEY_MODE_ENFORCE) {
+			products |= 1u << i;
+		}
+	}
+	atomic_store(&m->table->hold_until,
+		     mono_add(m->engine_lost, HOLD_NS).ns);
+	atomic_store(&m->table->hold_products, products);
+}
+
 void mon_engine_lost(struct mon *m)
 {
 	uint32_t denied;
@@ -236,6 +257,7 @@ void mon_engine_lost(struct mon *m)
 	if (m->keeper_pid > 0) {
 		kill(m->keeper_pid, SIGKILL);
 	}
+	engine_hold(m);
 	denied = engine_answer(m);
 	m->kernel_denied += denied;
 	m->keeper_restarts++;
