@@ -23,6 +23,16 @@ vm_modules() { # those of the disk
 	done </lib/modules/order
 }
 
+vm_switch_root() { # to the disk, whose init goes on
+	mount -t devtmpfs none /dev
+	mount -t proc none /proc
+	vm_modules
+	mount -t ext4 /dev/vda /mnt
+	umount /proc
+	umount /dev
+	exec switch_root /mnt /sbin/init
+}
+
 vm_check() { # WHAT COMMAND...
 	vm_what=$1
 	shift
