@@ -243,8 +243,8 @@ static bool dispatch_muted(const struct engine *e, const struct session *s,
 		p = m->by == BAILEY_MUTE_EXE
 			    ? process_table_find(e->processes, q->asker.pid)
 			    : NULL;
-		if (p && starts_with(p->exe_path, p->exe_path_length,
-				     m->path)) {
+		if (p && !p->exe_foreign &&
+		    starts_with(p->exe_path, p->exe_path_length, m->path)) {
 			return true;
 		}
 	}

@@ -230,9 +230,12 @@ static void fill_program(struct process *process,
 {
 	process->exe_device = record->exe_device;
 	process->exe_inode = record->exe_inode;
-	process->exe_foreign = record->path_foreign != 0;
 	process->exe_truncated = record->path_truncated != 0 ||
 		record->path_length > PROCESS_PATH;
+	/* Names that are missing at the front: .../usr/bin/apt may say no more
+	 * than /usr/bin/apt. */
+	process->exe_foreign = record->path_foreign != 0 ||
+		process->exe_truncated;
 	process->exe_path_length = copy_bytes(process->exe_path, record->path,
 		record->path_length, sizeof process->exe_path);
 	process->arguments_length = copy_bytes(process->arguments,

@@ -47,8 +47,9 @@ struct process {
 	uint64_t exe_device, exe_inode;
 	bool uncertain;                 /* records were lost since */
 	bool exited;
-	bool exe_foreign;               /* exe_path is not a host path */
-	bool exe_truncated;             /* exe_path is not all of it */
+	bool exe_foreign;               /* exe_path is not a host path, or not
+					 * all of one: no rule may trust it */
+	bool exe_truncated;             /* for people: not all of it */
 	uint16_t exe_path_length;       /* 0: unknown */
 	uint16_t arguments_length;
 	char comm[16];

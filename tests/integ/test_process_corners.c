@@ -136,6 +136,24 @@ static void test_too_deep_and_too_long(void)
 	done_with(process);
 }
 
+/* A long name hides what stands before it: the rest looks like a host path. */
+static void test_cut_to_look_like_another(void)
+{
+	char name[256] = "";
+
+	memset(name, 'n', PROCESS_PATH - strlen("/usr/bin/apt"));
+	check(chdir("deep") == 0);
+	check(mkdir(name, 0755) == 0 && chdir(name) == 0);
+	check(mkdir("usr", 0755) == 0 && mkdir("usr/bin", 0755) == 0);
+	live_copy("usr/bin/apt");
+	const struct process *process = look_at(run, "./usr/bin/apt");
+
+	check(runs(process, "usr/bin/apt") && process->exe_foreign);
+	check(path_is(process, "/usr/bin/apt"));
+	done_with(process);
+	check(chdir("../..") == 0);
+}
+
 /* Across mounts the path is the one that a user would type. */
 static void test_across_mounts(void)
 {
@@ -425,6 +443,7 @@ int main(int argc, char **argv)
 	test_threads();
 	test_sibling();
 	test_same_pid_again();
+	test_cut_to_look_like_another();
 	test_too_deep_and_too_long();
 	check(process_ring_lost(&live.ring) == 0);
 	live_end(&live);

@@ -253,7 +253,7 @@ static void test_lengths_too_long(void **state)
 	process = apply(record);
 	assert_int_equal(process->exe_path_length, PROCESS_PATH);
 	assert_int_equal(process->arguments_length, PROCESS_ARGUMENTS);
-	assert_true(process->exe_truncated);
+	assert_true(process->exe_truncated && process->exe_foreign);
 }
 
 static void test_foreign_and_truncated_are_kept(void **state)
