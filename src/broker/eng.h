@@ -52,6 +52,9 @@
 #define ENG_POISON 1024u        /* direct-mapped by object and product */
 #define ENG_SETS 8u             /* collections of a product: then -FULL */
 #define ENG_REMEMBERED 256u     /* denials that a new keeper goes on from */
+#define ENG_FILES_OUT 64u       /* descriptors with a product, from which on
+				 * late returns end its session */
+#define ENG_RETURN_NS (60 * MONO_S) /* ... after the answer */
 #define ENG_KEEP 4096u          /* files never denied: further ones are not kept */
 #define ENG_MOUNTS 4096u        /* host mount ids: further ones are `foreign` */
 #define ENG_DENIAL_OBJECTS 256u /* distinct objects that a brake counts */
@@ -161,7 +164,8 @@ enum session_phase {
 struct slot {
 	uint64_t id;            /* of the event in it; 0: free */
 	uint32_t question;      /* or QUESTION_NONE */
-	bool answered;
+	bool file;              /* a descriptor went with it */
+	mono_t settled;         /* answered or given up; {0}: not yet */
 };
 
 struct session {
@@ -202,6 +206,7 @@ struct session {
 	uint32_t kind_sequence[ENG_KINDS];
 	uint64_t sequence;
 	uint32_t free_count;
+	uint32_t files_out;     /* descriptors that it has not given back */
 	uint16_t free_slot[WIRE_SLOTS];
 	struct slot slot[WIRE_SLOTS];
 	mono_t last_answer;     /* when it last answered anything */

@@ -21,6 +21,7 @@ static void answer_opinion(struct engine *e, struct question *q,
 	uint32_t bit = 1u << s->index;
 
 	q->owing &= ~bit;
+	s->slot[a->slot].settled = mono_now();
 	s->view.answered++;
 	if (a->has_finding && (!q->finding.size ||
 			       a->verdict == BAILEY_VERDICT_DENY)) {
@@ -162,6 +163,7 @@ static enum session_fault on_release(struct engine *e, struct session *s,
 		q->due[s->index] = (mono_t){ 0 };
 		e->next_due = (mono_t){ 0 };
 	}
+	s->files_out -= s->slot[a->slot].file;
 	s->slot[a->slot] = (struct slot){ .question = QUESTION_NONE };
 	s->free_slot[s->free_count++] = (uint16_t)a->slot;
 	s->view.held--;
@@ -288,6 +290,9 @@ static void due_miss(struct engine *e, struct question *q, struct session *s,
 	q->missed |= bit;
 	q->cacheable = 0;
 	s->view.missed++;
+	if (!(q->unsent & bit)) {
+		s->slot[q->slot[s->index]].settled = now;
+	}
 	if (q->waiting & bit) {
 		q->waiting &= ~bit;
 		e->view.missed++;
@@ -379,6 +384,7 @@ void eng_session_drop(struct engine *e, struct session *s)
 		eng_verdict_settle(e, q);
 	}
 	memset(s->slot, 0, sizeof(s->slot));
+	s->files_out = 0;
 	s->view.held = 0;
 	s->view.state = VIEW_STATE_RESTARTING;
 	s->view.since_ns = wall_now_ns();

@@ -165,6 +165,24 @@ static bool send_file(const struct session *s, const struct question *q,
 
 /* ---- one product ---- */
 
+/* It keeps many descriptors, one of them long after its answer: each holds a
+ * file open that somebody may want to unmount or delete. */
+static bool dispatch_overdue(const struct session *s)
+{
+	mono_t now = mono_now();
+
+	if (s->files_out < ENG_FILES_OUT) {
+		return false;
+	}
+	for (uint32_t i = 0; i < WIRE_SLOTS; i++) {
+		if (s->slot[i].file && s->slot[i].settled.ns &&
+		    mono_between(s->slot[i].settled, now) > ENG_RETURN_NS) {
+			return true;
+		}
+	}
+	return false;
+}
+
 bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s)
 {
 	uint32_t bit = 1u << s->index;
@@ -189,6 +207,10 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s)
 	if (S_ISREG(q->object.mode) &&
 	    atomic_load_explicit(&s->want_file[q->kind],
 				 memory_order_relaxed)) {
+		if (dispatch_overdue(s)) {
+			eng_session_fault(e, s, SESSION_FAULT_RETURN);
+			return false;
+		}
 		if (!send_file(s, q, slot)) {
 			s->view.full++;
 			return false;
@@ -196,7 +218,9 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s)
 		w->flags |= WIRE_EVENT_FILE;
 	}
 	s->free_count--;
-	s->slot[slot] = (struct slot){ .id = q->id, .question = q->index };
+	s->slot[slot] = (struct slot){ .id = q->id, .question = q->index,
+				       .file = w->flags & WIRE_EVENT_FILE };
+	s->files_out += s->slot[slot].file;
 	s->view.held++;
 	s->view.asked++;
 	q->slot[s->index] = slot;

@@ -19,6 +19,23 @@ static const struct {
 	[PROCESS_EXIT] = { BAILEY_EVENT_PROCESS_EXIT, ENG_NEWS_EXIT },
 };
 
+/* A program from a file system that nobody marked: it was not asked about. */
+static void record_unmediated(struct engine *e,
+			      const struct process_record *record)
+{
+	uint32_t n = atomic_load_explicit(&e->table->device_count,
+					  memory_order_relaxed);
+
+	for (uint32_t i = 0; i < n && i < HANDOFF_DEVICES; i++) {
+		if (atomic_load_explicit(&e->table->device[i],
+					 memory_order_relaxed) ==
+		    record->exe_device) {
+			return;
+		}
+	}
+	e->view.unmediated += n && record->exe_inode;
+}
+
 static void record_apply(void *context, const struct process_record *record,
 			 size_t bytes)
 {
@@ -26,6 +43,9 @@ static void record_apply(void *context, const struct process_record *record,
 
 	(void)bytes;
 	process_table_apply(e->processes, record);
+	if (record->type == PROCESS_EXEC) {
+		record_unmediated(e, record);
+	}
 	if (record->type >= sizeof(record_news) / sizeof(record_news[0]) ||
 	    !record_news[record->type].kind) {
 		return;

@@ -223,6 +223,7 @@ static void session_reset(struct engine *e, struct session *s)
 	s->sequence = 0;
 	memset(s->kind_sequence, 0, sizeof(s->kind_sequence));
 	memset(s->slot, 0, sizeof(s->slot));
+	s->files_out = 0;
 	s->view.held = 0;
 	s->free_count = 0;
 	for (uint32_t n = 0; n < WIRE_SLOTS; n++) {

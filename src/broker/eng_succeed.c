@@ -71,9 +71,11 @@ static void succeed_sessions(struct engine *e)
 		s->news_head = e->region[i].events->news.head;
 		s->probe = QUESTION_NONE;
 		s->free_count = 0;
+		s->files_out = 0;
 		s->view.held = 0;
 		for (uint32_t n = 0; n < WIRE_SLOTS; n++) {
 			s->slot[n].question = QUESTION_NONE;
+			s->files_out += s->slot[n].file;
 			if (s->slot[n].id) {
 				s->view.held++;
 			} else if (s->free_count < s->manifest.hold) {

@@ -23,6 +23,7 @@
 #define HANDOFF_FDS 8192u       /* descriptor numbers of the engine: below */
 #define HANDOFF_DENIALS 2048u   /* ring of view_decision in the record */
 #define HANDOFF_RECORD_BYTES (HANDOFF_DENIALS * sizeof(struct view_decision))
+#define HANDOFF_DEVICES 64u     /* marked superblocks that are told */
 #define HANDOFF_OWN 64u         /* pids of the broker's own processes */
 
 /* Descriptors of the keeper, after its exec. Those that this host lacks are
@@ -60,6 +61,10 @@ struct handoff_table {
 	 * products wait for them to come back (CLOCK_MONOTONIC ns). */
 	_Atomic uint64_t hold_until;
 	_Atomic uint32_t hold_products;         /* bit per index */
+	/* Marked superblocks, where all local ones are: a program started from
+	 * elsewhere is counted as unmediated. 0 devices: not counted. */
+	_Atomic uint32_t device_count;
+	_Atomic uint64_t device[HANDOFF_DEVICES];
 	/* the worker writes */
 	_Atomic int32_t worker_pid;
 	_Atomic uint32_t worker_stopped;        /* by a signal */

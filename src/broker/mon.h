@@ -76,6 +76,7 @@ struct mon {
 	int group, table_fd, mountinfo, proc, null, view_listen, admin_listen;
 	int record_fd, engine_memfd, keep_fd, rules_fd, processes_fd;
 	uint64_t keep_count, processes_count;
+	uint64_t rules_until;   /* wall ns: an exception ends; 0: none does */
 	int helper, control, signals, notify;
 	pid_t helper_pid, keeper_pid;
 	bool engine_ready, loading, stopping, marked, local;
@@ -89,6 +90,7 @@ struct mon {
 	struct mon_scope scope[MON_SCOPES];
 	uint32_t scopes;
 	uint64_t unmarked;
+	bool overlays;          /* are marked themselves */
 	struct mon_client client[MON_CLIENTS];
 	struct { pid_t pid; int status; } early[MON_EARLY];
 	uint32_t early_next;
@@ -136,6 +138,8 @@ void mon_scopes_mark(struct mon *m);
 void mon_scopes_unmark(struct mon *m);  /* marks only: the off-switch */
 void mon_scopes_undo(struct mon *m);    /* binds too: the end */
 void mon_scopes_again(struct mon *m);   /* the mount table changed */
+/* mon_overlay.c: may overlays be marked on this kernel? Tries it. */
+bool mon_overlay_markable(const struct mon *m);
 /* mon_confine.c */
 void mon_confine(void);
 /* mon_engine.c */
@@ -145,6 +149,7 @@ void mon_keeper_started(struct mon *m, const struct helper_reply *r, int *fds,
 void mon_control_read(struct mon *m);
 void mon_engine_tell(struct mon *m, const struct handoff_message *message,
 		     const int *fds, size_t count);
+void mon_engine_rules(struct mon *m);
 void mon_engine_knows(struct mon *m);   /* rules, keep list, processes */
 void mon_engine_lost(struct mon *m);    /* answer in its place; start anew */
 /* mon_product.c */
@@ -162,6 +167,8 @@ void mon_child_early(struct mon *m);
 int mon_helper_ask(struct mon *m, const struct helper_request *request,
 		   const int *fds, size_t count) must_use;
 void mon_helper_read(struct mon *m);
+/* Rules and exceptions are read again; the engine gets them when they come. */
+void mon_helper_rules(struct mon *m);
 /* mon_admin.c */
 void mon_admin_accept(struct mon *m);
 void mon_admin_read(struct mon *m, struct mon_client *client);

@@ -300,6 +300,10 @@ static int on_file(struct mon *m, struct mon_client *c,
 	memcpy(request.text, r->text, sizeof(request.text) - 1);
 	memcpy(request.reason, r->reason, sizeof(request.reason) - 1);
 	c->job = request.job;
+	if (r->type == ADMIN_RELOAD) {
+		mon_engine_tell(m, &(struct handoff_message){
+			.type = HANDOFF_CONFIG }, NULL, 0);
+	}
 	return mon_helper_ask(m, &request, NULL, 0) < 0 ? EIO : LATER;
 }
 
@@ -324,9 +328,16 @@ void mon_admin_helper(struct mon *m, const struct helper_reply *reply)
 			memcpy(d.why, reply->text, sizeof(d.why) - 1);
 			admin_send(c, &d, sizeof(d));
 		}
-		if (reply->type == HELPER_DONE && !reply->more) {
-			admin_end(c, reply->error);
+		if (reply->type != HELPER_DONE || reply->more) {
+			continue;
 		}
+		if (!reply->error && (c->job == HELPER_EXCEPTION_ADD ||
+				      c->job == HELPER_EXCEPTION_REMOVE)) {
+			c->job = HELPER_RULES;  /* answered when in force */
+			mon_helper_rules(m);
+			return;
+		}
+		admin_end(c, reply->error);
 	}
 }
 

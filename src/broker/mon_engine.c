@@ -104,11 +104,16 @@ static void engine_give(struct mon *m, uint32_t type, int fd, uint64_t number)
 	}
 }
 
+void mon_engine_rules(struct mon *m)
+{
+	engine_give(m, HANDOFF_RULES, m->rules_fd, 0);
+}
+
 /* Told again to each new keeper, and whenever something of it changes. */
 void mon_engine_knows(struct mon *m)
 {
 	engine_give(m, HANDOFF_KEEP, m->keep_fd, m->keep_count);
-	engine_give(m, HANDOFF_RULES, m->rules_fd, 0);
+	mon_engine_rules(m);
 	engine_give(m, HANDOFF_PROCESSES, m->processes_fd, m->processes_count);
 	if (m->engine_ready && m->processes_fd >= 0) {
 		close(fd_take(&m->processes_fd));       /* stale by now */

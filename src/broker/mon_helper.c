@@ -36,6 +36,16 @@ int mon_helper_ask(struct mon *m, const struct helper_request *request,
 	return 0;
 }
 
+void mon_helper_rules(struct mon *m)
+{
+	struct helper_request r = { .job = HELPER_RULES };
+
+	m->rules_until = 0;
+	if (mon_helper_ask(m, &r, NULL, 0) < 0) {
+		m->rules_until = wall_now_ns() + MONO_S;        /* again */
+	}
+}
+
 static void keep_fd(int *where, int *fds, size_t count)
 {
 	if (count == 1) {
@@ -122,7 +132,8 @@ void mon_helper_read(struct mon *m)
 		break;
 	case HELPER_PROGRAM:
 		keep_fd(&m->rules_fd, fds, count);
-		mon_engine_knows(m);
+		m->rules_until = r.number;
+		mon_engine_rules(m);
 		break;
 	case HELPER_KEEP:
 		keep_fd(&m->keep_fd, fds, count);

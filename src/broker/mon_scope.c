@@ -9,8 +9,8 @@
  *                also those that appear later (poll on mountinfo)
  *
  * fanotify_mark() looks a path up but opens nothing: it may be called when
- * marks stand. Overlays are not marked: since 6.5 an open through one asks on
- * its layers, and marking both hangs the reader in its own read.
+ * marks stand. Overlays are marked only where mon_overlay.c finds that an open
+ * through one does not ask on its layers.
  */
 #include <fcntl.h>
 #include <linux/stat.h>
@@ -42,8 +42,11 @@ static const char *const markable[] = {
 	"tmpfs", "squashfs", "erofs", "iso9660",
 };
 
-static bool scope_markable(const char *type)
+static bool scope_markable(const struct mon *m, const char *type)
 {
+	if (strcmp(type, "overlay") == 0) {
+		return m->overlays;
+	}
 	for (size_t i = 0; i < sizeof(markable) / sizeof(*markable); i++) {
 		if (strcmp(markable[i], type) == 0) {
 			return true;
@@ -250,7 +253,7 @@ static void local_add(struct mon *m, const struct mount_line *mount)
 {
 	struct mon_scope *s;
 
-	if (!scope_markable(mount->type)) {
+	if (!scope_markable(m, mount->type)) {
 		return;
 	}
 	if (scope_has_device(m, mount->device)) {
@@ -297,7 +300,7 @@ static void filesystem_add(struct mon *m, const char *path)
 	type_found[0] = '\0';
 	mount_each(m, type_find);
 	memcpy(s->view.fstype, type_found, sizeof(type_found));
-	if (!scope_markable(type_found)) {
+	if (!scope_markable(m, type_found)) {
 		text_format(s->view.reason, sizeof(s->view.reason),
 			 "%s is not of a kind that can be marked safely",
 			 type_found[0] ? type_found : "it");
@@ -310,7 +313,7 @@ static void unmarked_count(struct mon *m, const struct mount_line *mount)
 	struct stat st;
 	char device[16];
 
-	if (!scope_markable(mount->type) ||
+	if (!scope_markable(m, mount->type) ||
 	    scope_has_device(m, mount->device)) {
 		return;
 	}
@@ -328,11 +331,27 @@ static void unmarked_count(struct mon *m, const struct mount_line *mount)
 	m->unmarked++;
 }
 
+/* So that the engine can tell an exec from an unmarked file system. */
+static void devices_tell(struct mon *m)
+{
+	uint32_t count = 0;
+	struct stat st;
+
+	for (uint32_t i = 0; m->local && i < m->scopes; i++) {
+		if (m->scope[i].view.marked && count < HANDOFF_DEVICES &&
+		    stat(m->scope[i].view.path, &st) == 0) {
+			atomic_store(&m->table->device[count++], st.st_dev);
+		}
+	}
+	atomic_store(&m->table->device_count, count);
+}
+
 /* ---- all of them ---- */
 
 void mon_scopes_bind(struct mon *m)
 {
 	tree_undo_former(m);
+	m->overlays = mon_overlay_markable(m);
 	for (uint32_t i = 0; i < m->options.scopes; i++) {
 		if (m->options.is_tree[i]) {
 			tree_add(m, m->options.scope[i]);
@@ -362,6 +381,7 @@ void mon_scopes_again(struct mon *m)
 	}
 	m->unmarked = 0;
 	mount_each(m, unmarked_count);
+	devices_tell(m);
 }
 
 void mon_scopes_unmark(struct mon *m)

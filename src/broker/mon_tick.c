@@ -83,6 +83,9 @@ void mon_tick(struct mon *m)
 	}
 	mon_notify(m, "WATCHDOG=1");
 	tick_off(m, now);
+	if (m->rules_until && m->rules_until <= wall_now_ns()) {
+		mon_helper_rules(m);    /* an exception has ended */
+	}
 	if (late) {
 		m->tick_stalled = 0;
 		m->tick_progress = atomic_load(&m->table->progress);
