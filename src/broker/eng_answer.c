@@ -41,14 +41,17 @@ static void answer_opinion(struct engine *e, struct question *q,
 }
 
 /* The question that the slot's event is about, if this product still owes its
- * opinion; else null: too late. */
+ * opinion on it; else null: too late. Asked again, a question is in a second
+ * slot: what is said of the first one, its release too, is about what the
+ * object was then. */
 static struct question *answer_question(struct engine *e, struct session *s,
 					const struct wire_answer *a)
 {
 	uint32_t index = s->slot[a->slot].question;
 	struct question *q = index < ENG_QUESTIONS ? &e->question[index] : NULL;
 
-	if (!q || q->id != a->id || !(q->owing & 1u << s->index)) {
+	if (!q || q->id != a->id || !(q->owing & 1u << s->index) ||
+	    q->slot[s->index] != a->slot) {
 		return NULL;
 	}
 	return q;
