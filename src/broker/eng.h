@@ -118,7 +118,7 @@ struct question {
 	enum bailey_scope scope;
 	uint32_t follower;      /* next question with the same key */
 	uint8_t rechecks;       /* asked again because the object changed */
-	uint8_t had_writer;
+	uint8_t had_writer;     /* of a program, when it was shown */
 	uint8_t by;             /* enum view_by, of the answer */
 	uint8_t verdict, would; /* enum bailey_verdict */
 	uint8_t cacheable;
@@ -379,6 +379,7 @@ void eng_identify_path(struct engine *e, struct question *q);
 const char *eng_path(size_t *ret_length);       /* last path, whole */
 bool eng_object_protected(const struct object *object, int fd);
 bool eng_object_has_writer(int fd);
+bool eng_object_is_written(int fd);
 bool eng_object_same(const struct object *a, const struct object *b);
 
 /* ---- eng_rules.c ---- */

@@ -14,7 +14,7 @@
  * chmod and rename.
  *
  * Here: entered and used only if nobody has the object open or mapped for
- * writing (or nobody unprivileged can) and its ctime is older than 20 ms.
+ * writing and its ctime is older than 20 ms.
  *
  * Direct-mapped; a new entry replaces an old one. Each entry carries the epoch
  * in which it was judged.
@@ -131,13 +131,12 @@ static void cache_write(struct cache_entry *c, const struct question *q,
 	c->verdict = (uint8_t)verdict;
 }
 
-/* May a verdict about the object as it is now be kept, or used? */
+/* May a verdict about the object as it is now be kept, or used? Not while
+ * somebody has it open or mapped for writing, root's own files too: a user who
+ * mapped it before root took it over stores on, and no time stamp moves. */
 static bool cache_stable(const struct question *q)
 {
-	if (q->object.changed_ns + ENG_CTIME_AGE_NS > wall_now_ns()) {
-		return false;
-	}
-	return eng_object_protected(&q->object, q->fd) ||
+	return q->object.changed_ns + ENG_CTIME_AGE_NS <= wall_now_ns() &&
 	       !eng_object_has_writer(q->fd);
 }
 

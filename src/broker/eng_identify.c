@@ -67,15 +67,27 @@ bool eng_object_protected(const struct object *object, int fd)
 }
 
 /* A read lease is refused while anybody has the object open or mapped for
- * writing. Taken and given back at once. Other failures count as a writer: the
- * verdict is then not cached. */
-bool eng_object_has_writer(int fd)
+ * writing. Taken and given back at once. */
+static int object_lease(int fd)
 {
 	if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0) {
-		return true;
+		return result_errno();
 	}
 	fcntl(fd, F_SETLEASE, F_UNLCK);
-	return false;
+	return 0;
+}
+
+/* Other failures count as a writer: a verdict is then not cached. */
+bool eng_object_has_writer(int fd)
+{
+	return object_lease(fd) < 0;
+}
+
+/* Other failures do not count: a program is not denied because a file system
+ * knows no leases. */
+bool eng_object_is_written(int fd)
+{
+	return object_lease(fd) == -EAGAIN;
 }
 
 /* Without tracepoints the table is filled as processes ask, and again each

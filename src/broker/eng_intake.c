@@ -231,6 +231,7 @@ static void intake_decide(struct engine *e, struct question *q)
 		e->view.coalesced++;
 		return;
 	}
+	q->had_writer = q->kind == ENG_EXEC && eng_object_is_written(q->fd);
 	eng_dispatch(e, q, ruling.satisfied);
 	eng_verdict_settle(e, q);
 }

@@ -23,12 +23,19 @@ enum bailey_verdict eng_fallback(struct engine *e, struct question *q,
 				       : BAILEY_VERDICT_ALLOW;
 }
 
-/* The object changed while the product looked at it, or somebody has begun to
- * write: what it said may be about something else. */
+/* The object changed while the product looked at it: what it said may be about
+ * something else. Before a program runs, a writer is a change too, one that was
+ * there when the product began or is there now: stores through a mapping move
+ * no time stamp. (Who may write what another opens, may do so afterwards: for
+ * an open a writer says nothing.) */
 static bool verdict_outdated(struct question *q)
 {
+	bool wrote = q->had_writer;
 	struct object now;
 
+	if (q->kind == ENG_EXEC) {
+		q->had_writer = eng_object_is_written(q->fd);
+	}
 	if (eng_identify_object(q->fd, &now) < 0) {
 		return false;
 	}
@@ -36,7 +43,7 @@ static bool verdict_outdated(struct question *q)
 		q->object = now;
 		return true;
 	}
-	return false;
+	return wrote || q->had_writer;
 }
 
 static bool verdict_ask_again(struct engine *e, struct question *q)
