@@ -125,6 +125,7 @@ void mon_complain(struct mon *m, const char *text);
 /* mon_setup.c: everything that must be opened before a mark stands. Ends the
  * process with a reason if something indispensable is missing. */
 void mon_setup(struct mon *m);
+void mon_sockets_remove(const struct mon *m);
 void mon_doctor_add(struct mon *m, bool ok, const char *product,
 		    const char *what, const char *why, const char *cost);
 /* The marks stand: ends the time without protection that a killed monitor

@@ -224,6 +224,7 @@ int main(int argc, char **argv)
 	mon_notify(&m, "STOPPING=1");
 	mon_scopes_undo(&m);
 	end_children(&m);
+	mon_sockets_remove(&m);
 	mon_alive_clean(&m);
 	return 0;
 }

@@ -66,6 +66,11 @@ static void setup_state(const struct mon *m)
 	}
 }
 
+/* X(field of struct mon, "name") */
+#define SETUP_SOCKET_TABLE(X)                                                 \
+	X(view_listen, "view.sock")                                           \
+	X(admin_listen, "admin.sock")
+
 static int setup_listen(const struct mon *m, const char *name, mode_t mode)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -83,6 +88,18 @@ static int setup_listen(const struct mon *m, const char *name, mode_t mode)
 		setup_failed(a.sun_path);
 	}
 	return fd;
+}
+
+/* The host as it was: nobody listens there any more. */
+void mon_sockets_remove(const struct mon *m)
+{
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+
+#define SETUP_REMOVE(field, name)                                             \
+	snprintf(path, sizeof(path), "%s/%s", m->options.state, name);        \
+	unlink(path);
+	SETUP_SOCKET_TABLE(SETUP_REMOVE)
+#undef SETUP_REMOVE
 }
 
 static void setup_table(struct mon *m)
@@ -361,8 +378,9 @@ void mon_setup(struct mon *m)
 	setup_processes(m);
 	setup_engine(m);
 	setup_alive(m);
-	m->view_listen = setup_listen(m, "view.sock", 0666);
-	m->admin_listen = setup_listen(m, "admin.sock", 0666);
+#define SETUP_LISTEN(field, name) m->field = setup_listen(m, name, 0666);
+	SETUP_SOCKET_TABLE(SETUP_LISTEN)
+#undef SETUP_LISTEN
 	m->keep_fd = m->rules_fd = m->processes_fd = m->control = -1;
 	for (size_t i = 0; i < MON_CLIENTS; i++) {
 		m->client[i].fd = -1;
