@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/lib/hostile_product.c - the product that local users attack in tests
+ *
+ * It judges by content: a file that begins with "EVIL" is denied, all else
+ * allowed with scope object, so that every cache there is may keep the
+ * verdict. What the last part of a path begins with makes it slow or weak, as
+ * real products are for some files:
+ *
+ *   slow   it looks at once and answers SLOW_MS later, serving others meanwhile
+ *   hang   it takes the question and never answers
+ *   crash  its parser faults
+ *
+ * A script is judged by its second line, a program by what stands in it after
+ * "PAYLOAD=" (hostile_payload.c).
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <bailey/client.h>
+
+#define SLOW_MS 150u
+#define HELD 1024u
+#define LOOK (128u * 1024u)
+
+static const struct bailey_finding found = {
+	sizeof(found), 80, 100, "evil", "begins with EVIL", ""
+};
+
+static struct held {
+	struct bailey_event *event;
+	enum bailey_verdict verdict;
+	int64_t due_ms;
+} held[HELD];
+static size_t held_first, held_next;
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static enum bailey_verdict look(struct bailey_event *event)
+{
+	static char text[LOOK];
+	const char *at = text;
+	int n = bailey_file_read(event, 0, text, sizeof(text) - 1);
+
+	if (n < 4) {
+		return BAILEY_VERDICT_ALLOW;
+	}
+	text[n] = '\0';
+	if (memcmp(text, "\177ELF", 4) == 0) {
+		at = memmem(text, (size_t)n, "PAYLOAD=", 8);
+		at = at ? at + 8 : text;
+	} else if (text[0] == '#') {
+		at = strchr(text, '\n');
+		at = at ? at + 1 : text;
+	}
+	return strncmp(at, "EVIL", 4) == 0 ? BAILEY_VERDICT_DENY
+					   : BAILEY_VERDICT_ALLOW;
+}
+
+static int named(struct bailey_event *event, const char *how)
+{
+	struct bailey_string path = { "", 0 };
+	const char *slash;
+
+	(void)bailey_event_string(event, BAILEY_FIELD_PATH, &path);
+	slash = strrchr(path.bytes, '/');
+	return slash && strncmp(slash + 1, how, strlen(how)) == 0;
+}
+
+static void answer(struct bailey_client *client, struct bailey_event *event,
+		   enum bailey_verdict verdict)
+{
+	(void)bailey_answer(client, event, verdict, BAILEY_SCOPE_OBJECT,
+			    verdict == BAILEY_VERDICT_DENY ? &found : NULL);
+	bailey_event_unref(event);
+}
+
+/* Answers what is due; returns how long there is nothing to do, or -1. */
+static int answer_held(struct bailey_client *client)
+{
+	while (held_first != held_next) {
+		struct held *h = &held[held_first % HELD];
+		int64_t left = h->due_ms - now_ms();
+
+		if (left > 0) {
+			return (int)left;
+		}
+		answer(client, h->event, h->verdict);
+		held_first++;
+	}
+	return -1;
+}
+
+static void judge(struct bailey_client *client, struct bailey_event *event)
+{
+	if (!bailey_event_is_question(event)) {
+		bailey_event_unref(event);
+	} else if (named(event, "crash")) {
+		abort();
+	} else if (named(event, "hang")) {
+		return;         /* held for good */
+	} else if (named(event, "slow") && held_next - held_first < HELD) {
+		held[held_next++ % HELD] = (struct held){
+			event, look(event), now_ms() + SLOW_MS };
+	} else {
+		answer(client, event, look(event));
+	}
+}
+
+int main(void)
+{
+	const struct bailey_subscription want[] = {
+		{ sizeof(*want), BAILEY_EVENT_FILE_OPEN, 0, BAILEY_WANT_FILE },
+		{ sizeof(*want), BAILEY_EVENT_PROCESS_EXEC, 0,
+		  BAILEY_WANT_FILE },
+	};
+	struct bailey_client *client;
+	struct bailey_event *event;
+	int r;
+
+	if (bailey_client_connect(&client, BAILEY_API, "", 0) < 0 ||
+	    bailey_subscribe(client, want, 2) < 0 ||
+	    bailey_ready(client) < 0) {
+		return EXIT_FAILURE;
+	}
+	while ((r = bailey_next(client, answer_held(client), &event)) >= 0) {
+		if (r == 1) {
+			judge(client, event);
+		}
+	}
+	bailey_client_close(client);
+	return EXIT_SUCCESS;
+}
