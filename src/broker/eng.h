@@ -288,7 +288,8 @@ struct decisions {
 /* Single producer (reply thread), consumers take by compare-and-swap. */
 struct close_queue {
 	_Atomic uint32_t head, tail;
-	_Atomic uint32_t sleeping;      /* futex: closers that wait */
+	_Atomic uint32_t calls;         /* futex: moved to wake a closer */
+	_Atomic uint32_t sleepers;      /* closers that wait */
 	_Atomic int32_t fd[ENG_CLOSE_QUEUE];
 };
 
@@ -451,6 +452,8 @@ const char *eng_fault_text(enum session_fault fault);
 
 /* ---- eng_closer.c ---- */
 void eng_close_later(struct engine *e, int fd);
+/* Something is to be closed and a closer sleeps. */
+bool eng_close_waits(const struct engine *e);
 void eng_close_wake(struct engine *e);
 void eng_close_turn(struct engine *e);          /* all that is queued now */
 void *eng_closer_main(void *engine);

@@ -5,8 +5,8 @@
  * Closing the last descriptor of a deleted file runs its truncation: seconds,
  * and any user can arrange it. The reply thread only puts the number into a
  * ring; closer threads take it with one compare-and-swap each. They are woken
- * when the reply thread goes to sleep or when CLOSE_BATCH are waiting: a wake
- * costs more than a close.
+ * when the reply thread has been idle for a millisecond or when CLOSE_BATCH are
+ * waiting: a wake costs more than a close.
  *
  * The ring has as many places as there are descriptors, so it is never full. A
  * successor finds what was not closed from the descriptor table itself.
@@ -32,15 +32,22 @@ void eng_close_later(struct engine *e, int fd)
 	}
 }
 
+bool eng_close_waits(const struct engine *e)
+{
+	const struct close_queue *c = &e->close;
+
+	return atomic_load(&c->tail) != atomic_load(&c->head) &&
+	       atomic_load(&c->sleepers);
+}
+
+/* One closer: the other comes when this one is stuck and more has piled up. */
 void eng_close_wake(struct engine *e)
 {
 	struct close_queue *c = &e->close;
 
-	if (atomic_load(&c->tail) != atomic_load(&c->head) &&
-	    atomic_load(&c->sleeping)) {
-		atomic_store(&c->sleeping, 0);
-		syscall(SYS_futex, &c->sleeping, FUTEX_WAKE, ENG_CLOSERS, NULL,
-			NULL, 0);
+	if (eng_close_waits(e)) {
+		atomic_fetch_add(&c->calls, 1);
+		syscall(SYS_futex, &c->calls, FUTEX_WAKE, 1, NULL, NULL, 0);
 	}
 }
 
@@ -76,11 +83,13 @@ void *eng_closer_main(void *engine)
 
 	for (;;) {
 		eng_close_turn(e);
-		atomic_store(&c->sleeping, 1);
+		calls = atomic_load(&c->calls);
+		atomic_fetch_add(&c->sleepers, 1);
 		if (atomic_load(&c->tail) == atomic_load(&c->head)) {
-			syscall(SYS_futex, &c->sleeping, FUTEX_WAIT, 1, NULL,
+			syscall(SYS_futex, &c->calls, FUTEX_WAIT, calls, NULL,
 				NULL, 0);
 		}
+		atomic_fetch_sub(&c->sleepers, 1);
 	}
 	return NULL;
 }

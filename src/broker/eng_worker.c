@@ -17,6 +17,8 @@
 #include "base/log.h"
 #include "broker/eng.h"
 
+#define CLOSE_IDLE_NS MONO_MS
+
 static uint32_t worker_serving(const struct engine *e)
 {
 	uint32_t n = 0;
@@ -71,10 +73,14 @@ static void worker_swallow(int fd)
 	}
 }
 
-static struct timespec worker_until(const struct engine *e)
+/* Until the next deadline, or until closers are to be woken. */
+static struct timespec worker_until(const struct engine *e, bool to_close)
 {
 	uint64_t ns = mono_between(mono_now(), e->next_due);
 
+	if (to_close && ns > CLOSE_IDLE_NS) {
+		ns = CLOSE_IDLE_NS;
+	}
 	return (struct timespec){ (time_t)(ns / MONO_S), (long)(ns % MONO_S) };
 }
 
@@ -96,10 +102,14 @@ static void worker_sleep(struct engine *e)
 		}
 	}
 	worker_say_asleep(e, 1);
-	eng_close_wake(e);
 	if (!worker_sessions(e)) {
-		until = worker_until(e);
-		ppoll(p, n, e->next_due.ns == UINT64_MAX ? NULL : &until, NULL);
+		bool to_close = eng_close_waits(e);
+
+		until = worker_until(e, to_close);
+		if (ppoll(p, n, e->next_due.ns == UINT64_MAX && !to_close
+					? NULL : &until, NULL) == 0) {
+			eng_close_wake(e);
+		}
 	}
 	worker_say_asleep(e, 0);
 	eng_records_drain(e);
