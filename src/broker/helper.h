@@ -36,13 +36,15 @@ enum helper_job {
 	HELPER_PROCESSES        /* snapshot of /proc into a memfd */
 };
 
+#define HELPER_TEXT 8192u       /* 16 products by the longest paths */
+
 struct helper_request {
 	uint32_t job;
 	uint32_t index;
 	uint32_t limit_ms;      /* the job is killed after this */
 	uint32_t uid;           /* START_PRODUCT: the product's own */
 	uint64_t number;
-	char text[512];
+	char text[HELPER_TEXT];
 	char reason[VIEW_REASON];
 	struct manifest manifest;
 };

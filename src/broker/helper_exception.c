@@ -178,8 +178,10 @@ static int exception_append(struct exception_list *list,
 		return -ENOSPC;
 	}
 	memset(e, 0, sizeof(*e));
-	snprintf(e->rule, sizeof(e->rule), "%.*s",
-		 (int)sizeof(request->text) - 1, request->text);
+	if (strnlen(request->text, sizeof(e->rule)) == sizeof(e->rule)) {
+		return -E2BIG;
+	}
+	strcpy(e->rule, request->text);
 	snprintf(e->reason, sizeof(e->reason), "%.*s",
 		 (int)sizeof(request->reason) - 1, request->reason);
 	n = strlen(e->rule);

@@ -39,7 +39,7 @@ struct mon_options {
 	const char *scope[MON_SCOPES];  /* tree or filesystem, as given */
 	bool is_tree[MON_SCOPES];
 	uint32_t scopes;
-	char products[512];             /* one a line: names and paths */
+	char products[HELPER_TEXT];     /* one a line: names and paths */
 	bool enforce;
 };
 
@@ -162,6 +162,7 @@ void mon_product_ended(struct mon *m, uint32_t index, int status);
 void mon_product_kill(struct mon *m, uint32_t index, const char *why);
 void mon_products_kill(struct mon *m);
 void mon_products_due(struct mon *m);
+bool mon_products_busy(const struct mon *m);    /* no further start now */
 /* mon_main.c */
 void mon_child_early(struct mon *m);
 /* mon_helper.c */

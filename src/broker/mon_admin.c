@@ -297,7 +297,7 @@ static int on_file(struct mon *m, struct mon_client *c,
 			return EBUSY;   /* replies carry no client */
 		}
 	}
-	memcpy(request.text, r->text, sizeof(request.text) - 1);
+	memcpy(request.text, r->text, sizeof(r->text) - 1);
 	memcpy(request.reason, r->reason, sizeof(request.reason) - 1);
 	c->job = request.job;
 	if (r->type == ADMIN_RELOAD) {

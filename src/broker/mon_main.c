@@ -93,11 +93,12 @@ static int loop_timeout(const struct mon *m)
 {
 	mono_t now = mono_now();
 	mono_t next = mono_add(m->tick, MON_TICK_MS * MONO_MS);
+	bool may_start = m->engine_ready && !mon_products_busy(m);
 
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		mono_t start = m->product[i].next_start;
 
-		if (start.ns && m->engine_ready && start.ns < next.ns) {
+		if (start.ns && may_start && start.ns < next.ns) {
 			next = start;
 		}
 	}

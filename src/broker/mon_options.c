@@ -48,7 +48,7 @@ static void options_product(struct mon_options *o, const char *value)
 	size_t used = strlen(o->products);
 
 	if (used + strlen(value) + 2 > sizeof(o->products)) {
-		options_wrong("too many products: ", value);
+		options_wrong("too many products, or too long paths: ", value);
 	}
 	snprintf(o->products + used, sizeof(o->products) - used, "%s%s",
 		 used ? "\n" : "", value);

@@ -15,6 +15,7 @@
 #include "broker/mon.h"
 
 #define START_LIMIT_MS 10000
+#define STARTS 4u               /* at once: the helper has 8 places */
 #define QUICK_NS (10 * MONO_S)
 #define BACKOFF_FIRST_MS 100u
 #define BACKOFF_MAX_MS 30000u
@@ -103,7 +104,9 @@ void mon_product_started(struct mon *m, const struct helper_reply *r, int *fds,
 		text_format(p->last_exit, sizeof(p->last_exit), "not started: %s",
 			 r->text);
 		log_error("%s: %s", p->manifest.name, p->last_exit);
-		product_plan(p);
+		if (p->wanted) {
+			product_plan(p);
+		}
 		return;
 	}
 	p->pid = r->pid;
@@ -165,6 +168,16 @@ void mon_products_kill(struct mon *m)
 	}
 }
 
+bool mon_products_busy(const struct mon *m)
+{
+	uint32_t starting = 0;
+
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		starting += m->product[i].starting;
+	}
+	return starting >= STARTS;
+}
+
 void mon_products_due(struct mon *m)
 {
 	mono_t now = mono_now();
@@ -177,7 +190,7 @@ void mon_products_due(struct mon *m)
 			mon_product_kill(m, i, "stopped by the administrator");
 		}
 		if (p->next_start.ns && p->next_start.ns <= now.ns &&
-		    m->engine_ready && !m->stopping) {
+		    m->engine_ready && !m->stopping && !mon_products_busy(m)) {
 			mon_product_start(m, i);
 		}
 	}
