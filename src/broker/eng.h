@@ -441,6 +441,10 @@ void eng_poison_clear(struct engine *e, const struct question *q,
 
 /* ---- eng_verdict.c ---- */
 void eng_verdict_settle(struct engine *e, struct question *q);
+/* One more object that s denies. True: one too many; it observes from now on
+ * and this denial is not applied. */
+bool eng_verdict_brake(struct engine *e, struct session *s,
+		       const struct object *denied, mono_t now);
 void eng_verdict_apply(struct engine *e, struct question *q,
 		       enum bailey_verdict verdict, enum view_by by);
 enum bailey_verdict eng_fallback(struct engine *e, struct question *q,

@@ -239,20 +239,23 @@ void eng_revise(struct engine *e, struct session *s,
 		const struct bailey_object *object, enum bailey_verdict verdict,
 		const struct bailey_finding *finding)
 {
-	struct question q = { .epoch = atomic_load(&e->epoch),
-			      .finding = *finding };
+	struct question q = { .finding = *finding };
+	bool enforce;
 
 	if (!revise_object(e, s, object, &q.object)) {
 		s->view.late++;
 		return;
 	}
+	enforce = verdict == BAILEY_VERDICT_DENY &&
+		  atomic_load(&s->mode) == BAILEY_MODE_ENFORCE &&
+		  !eng_verdict_brake(e, s, &q.object, mono_now());
+	q.epoch = atomic_load(&e->epoch);
 	for (uint32_t k = 0; k < ENG_KINDS; k++) {
 		struct cache_entry *c;
 
 		q.kind = k;
 		c = cache_slot(e, &q, false);
-		if (verdict == BAILEY_VERDICT_DENY &&
-		    atomic_load(&s->mode) == BAILEY_MODE_ENFORCE) {
+		if (enforce) {
 			cache_write(c, &q, false, verdict);
 		} else if (cache_matches(c, &q, false)) {
 			c->verdict = BAILEY_VERDICT_NONE;

@@ -70,17 +70,17 @@ static bool verdict_ask_again(struct engine *e, struct question *q)
 
 /* Further denials than max_denials distinct objects in the window are not
  * applied: the product is put into observe, with an alarm. */
-static bool verdict_brake(struct engine *e, struct question *q,
-			  struct session *s)
+bool eng_verdict_brake(struct engine *e, struct session *s,
+		       const struct object *denied, mono_t now)
 {
-	uint64_t object = q->object.inode ^ q->object.device << 40;
+	uint64_t object = denied->inode ^ denied->device << 40;
 	uint64_t window = s->manifest.max_denials_window_s * MONO_S;
 
 	if (!s->manifest.max_denials) {
 		return false;
 	}
-	if (mono_between(s->denial_window, q->read_at) > window) {
-		s->denial_window = q->read_at;
+	if (mono_between(s->denial_window, now) > window) {
+		s->denial_window = now;
 		s->denial_count = 0;
 	}
 	for (uint32_t i = 0; i < s->denial_count; i++) {
@@ -112,7 +112,8 @@ static uint32_t verdict_denials(struct engine *e, struct question *q)
 			continue;
 		}
 		q->would = BAILEY_VERDICT_DENY;
-		if ((q->observing & 1u << i) || verdict_brake(e, q, s)) {
+		if ((q->observing & 1u << i) ||
+		    eng_verdict_brake(e, s, &q->object, q->read_at)) {
 			s->view.would_deny++;
 		} else {
 			counted |= 1u << i;
