@@ -32,6 +32,9 @@ static void answer_opinion(struct engine *e, struct question *q,
 	}
 	if (a->verdict == BAILEY_VERDICT_DENY) {
 		q->denied |= bit;
+		if (!(q->observing & bit)) {
+			q->by = VIEW_BY_PRODUCT;        /* not a fallback */
+		}
 	} else {
 		q->allowed |= bit;
 		eng_poison_clear(e, q, s->index);
