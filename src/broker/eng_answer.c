@@ -166,8 +166,7 @@ static enum session_fault on_release(struct engine *e, struct session *s,
 	struct question *q = answer_question(e, s, a);
 
 	if (q) {                /* dropped without an opinion: a miss, now */
-		q->due[s->index] = (mono_t){ 0 };
-		e->next_due = (mono_t){ 0 };
+		q->due[s->index] = e->next_due = mono_now();
 	}
 	s->files_out -= s->slot[a->slot].file;
 	s->slot[a->slot] = (struct slot){ .question = QUESTION_NONE };
@@ -270,7 +269,7 @@ static void due_suspect(struct engine *e, struct session *s,
 {
 	uint64_t deadline = mono_between(q->read_at, q->due[s->index]);
 
-	if (s->last_answer.ns > q->read_at.ns) {
+	if (s->last_answer.ns >= q->read_at.ns) {
 		return;         /* it works, this object is slow */
 	}
 	if (s->view.state == VIEW_STATE_SERVING) {
@@ -313,7 +312,7 @@ static void due_miss(struct engine *e, struct question *q, struct session *s,
 		q->unsent &= ~bit;
 		e->unsent_count--;
 	} else {
-		if (s->last_answer.ns > q->read_at.ns) {
+		if (s->last_answer.ns >= q->read_at.ns) {
 			eng_poison_strike(e, q, s->index);
 		}
 		due_suspect(e, s, q, now);
