@@ -80,6 +80,7 @@ void *eng_closer_main(void *engine)
 {
 	struct engine *e = engine;
 	struct close_queue *c = &e->close;
+	uint32_t calls;
 
 	for (;;) {
 		eng_close_turn(e);
