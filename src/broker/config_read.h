@@ -13,9 +13,9 @@
 #include "config/config.h"
 
 /*
- * ETC/bailey.conf, then ETC/bailey.conf.d/NAME.conf in the order of names, one over
- * the other. What is malformed or writable by others is left out, and told;
- * the rest counts. strict: files must be root's.
+ * ETC/bailey.conf, then ETC/bailey.conf.d/NAME.conf in the order of names, one
+ * over the other. What is malformed or writable by others is left out, and
+ * told; the rest counts. strict: files must be root's.
  */
 void config_read(const char *etc, bool strict, struct config *ret_config,
 	       void (*complain)(void *context, const char *text),

@@ -42,7 +42,8 @@
 				 * bailey.conf may ask for fewer, and says
 				 * how many of one uid (root excepted) */
 #define ENG_UIDS 1024u          /* counters; > ENG_OPEN_TOTAL */
-#define ENG_QUESTIONS 1024u     /* waiting or still with a product: then `full` */
+/* waiting or still with a product: then `full` */
+#define ENG_QUESTIONS 1024u
 #define ENG_READ_EVENTS 16u     /* taken from the kernel by one read */
 #define ENG_CLOSE_QUEUE 8192u   /* descriptors to close; >= HANDOFF_FDS */
 #define ENG_CLOSERS 2u
@@ -55,7 +56,7 @@
 #define ENG_FILES_OUT 64u       /* descriptors with a product, from which on
 				 * late returns end its session */
 #define ENG_RETURN_NS (60 * MONO_S) /* ... after the answer */
-#define ENG_KEEP 4096u          /* files never denied: further ones are not kept */
+#define ENG_KEEP 4096u          /* files never denied: further are not kept */
 #define ENG_MOUNTS 4096u        /* host mount ids: further ones are `foreign` */
 #define ENG_DENIAL_OBJECTS 256u /* distinct objects that a brake counts */
 #define ENG_DENIALS HANDOFF_DENIALS     /* ring: the oldest gives way */
@@ -90,7 +91,8 @@ enum question_state {
 	QUESTION_FREE,          /* in the free list */
 	QUESTION_OPEN,          /* the kernel waits for us */
 	QUESTION_ANSWERED       /* the kernel has its answer; a product still
-				 * holds the event or owes its (recorded) opinion */
+				 * holds the event or owes its opinion, which
+				 * is recorded */
 };
 
 #define QUESTION_NONE UINT32_MAX
@@ -98,7 +100,7 @@ enum question_state {
 struct question {
 	_Atomic uint32_t state; /* the token: OPEN -> ANSWERED happens once */
 	uint32_t index;
-	int32_t fd;             /* event descriptor; -1 once handed to a closer */
+	int32_t fd;             /* of the event; -1 once a closer has it */
 	enum eng_kind kind;
 	uint64_t id;
 	mono_t read_at;
@@ -157,7 +159,7 @@ enum session_phase {
 	SESSION_EMPTY,          /* no process behind it */
 	SESSION_CONNECTED,      /* HELLO done; the service thread sets it up */
 	SESSION_SERVING,        /* READY; the reply thread asks it */
-	SESSION_ENDING,         /* no more questions; the reply thread drops it */
+	SESSION_ENDING,         /* no questions; the reply thread drops it */
 	SESSION_DROPPED         /* the service thread may take it apart */
 };
 
@@ -211,7 +213,7 @@ struct session {
 	struct slot slot[WIRE_SLOTS];
 	mono_t last_answer;     /* when it last answered anything */
 	mono_t unanswered_since; /* first miss since then; 0: none */
-	uint32_t probe;         /* question that is its probe, or QUESTION_NONE */
+	uint32_t probe;         /* its probing question, or QUESTION_NONE */
 	uint32_t denial_count;  /* distinct objects, in the window */
 	mono_t denial_window;
 	uint64_t denial_object[ENG_DENIAL_OBJECTS];
@@ -307,7 +309,7 @@ struct engine {
 	/* read() of the group goes here; a successor looks at it again */
 	uint32_t read_bytes;
 	char read_buffer[ENG_READ_EVENTS * 64] __attribute__((aligned(8)));
-	uint32_t current;       /* question being worked on: blamed for a death */
+	uint32_t current;       /* question worked on: blamed for a death */
 	uint64_t next_id;
 	uint32_t open_count;
 	uint32_t unsent_count;  /* questions with an unsent bit, upper bound */
@@ -347,14 +349,17 @@ struct engine {
 	struct remembered remembered[ENG_REMEMBERED];
 	uint8_t ours[HANDOFF_FDS];      /* descriptors that are no events */
 	/* between the threads of one worker */
-	_Atomic uint32_t begun;         /* rules are there: questions may be read */
+	_Atomic uint32_t begun;         /* rules are there: read questions */
 	_Atomic uint32_t asleep;        /* the reply thread waits in poll */
 	_Atomic uint64_t turns;         /* of the reply thread's loop */
-	int kick_reply[2];              /* pipe: service wakes the reply thread */
-	int kick_service[2];            /* pipe: reply wakes the service thread */
+	int kick_reply[2];              /* pipe: service wakes reply */
+	int kick_service[2];            /* pipe: reply wakes service */
 	_Atomic uint32_t service_kicked;
 	/* deaths: object and uid under which a worker died */
-	struct { uint64_t device, inode; uint32_t uid, count; } death[ENG_DEATHS];
+	struct {
+		uint64_t device, inode;
+		uint32_t uid, count;
+	} death[ENG_DEATHS];
 };
 
 /* ---- eng_map.c: keeper, once. Ends the process on failure. ---- */

@@ -184,7 +184,8 @@ void eng_cache_enter(struct engine *e, struct question *q)
 {
 	uint32_t needs = atomic_load(&e->needs[q->kind]);
 	bool exe = q->scope == BAILEY_SCOPE_OBJECT_EXE;
-	if (q->scope == BAILEY_SCOPE_ONCE || atomic_load(&e->epoch) != q->epoch ||
+	if (q->scope == BAILEY_SCOPE_ONCE ||
+	    atomic_load(&e->epoch) != q->epoch ||
 	    (exe && (!q->asker.known || q->asker.uncertain))) {
 		return;
 	}

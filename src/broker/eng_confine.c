@@ -15,7 +15,8 @@
 static const char *const allowed_calls[] = {
 	/* events, answers, marks, identity */
 	"read", "write", "writev", "fanotify_mark", "statx", "newfstatat",
-	"fstat", "fstatfs", "readlinkat", "fcntl", "fgetxattr", "pread64", "close",
+	"fstat", "fstatfs", "readlinkat", "fcntl", "fgetxattr", "pread64",
+	"close",
 	/* products and viewers */
 	"sendmsg", "recvmsg", "sendto", "recvfrom", "accept4", "socketpair",
 	"pipe2", "getsockopt", "setsockopt", "shutdown", "memfd_create",

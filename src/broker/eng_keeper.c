@@ -3,8 +3,8 @@
  * eng_keeper.c - main of bailey-engine: the half that only waits
  *
  * The executable runs from a sealed memfd. It maps all that a worker and its
- * successors share (eng_map.c), drops privilege, and clones the worker with a shared
- * descriptor table (CLONE_FILES, not CLONE_VM): when a worker dies, at
+ * successors share (eng_map.c), drops privilege, and clones the worker with a
+ * shared descriptor table (CLONE_FILES, not CLONE_VM): when a worker dies, at
  * whatever instruction, its descriptors and this memory are still there, and
  * the next one decides what is open and reads on (eng_succeed.c).
  *
@@ -140,7 +140,7 @@ int main(void)
 	e = eng_map(table);
 	eng_confine(table->engine_uid, table->engine_gid,
 		    !(table->features & HANDOFF_HAS_BPF));
-	prctl(PR_SET_PDEATHSIG, SIGKILL);       /* after setuid, which clears it */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);       /* setuid clears it */
 	if (getppid() == 1) {
 		return 1;
 	}

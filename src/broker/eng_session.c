@@ -17,11 +17,11 @@
 #include "broker/eng.h"
 #include "broker/eng_known.h"
 #include "broker/eng_set.h"
+#include "broker/eng_text.h"
 
 #define FILES_SNDBUF 16384      /* bounds descriptors that are not received */
 #define REQUESTS_PER_S 2000u
 #define LOGS_PER_S 20u
-#define RULES_LINEAR 512u       /* rules of a product without an index */
 
 /* ---- beginning and end ---- */
 
@@ -43,9 +43,7 @@ static void session_close_all(struct engine *e, struct session *s)
 	for (size_t i = 0; i < 3; i++) {
 		session_close(e, &s->directory[i]);
 	}
-	free(s->text);
-	s->text = NULL;
-	s->text_length = 0;
+	eng_text_abandon(s);
 	eng_set_abandon(s);
 }
 
@@ -494,79 +492,19 @@ static int on_text_begin(struct engine *e, struct session *s,
 {
 	(void)e;
 	(void)r;
-	free(s->text);
-	s->text = malloc(RULE_MAX_TEXT);
-	s->text_length = 0;
-	return s->text ? 0 : ENOMEM;
+	return eng_text_begin(s);
 }
 
 static int on_text_add(struct engine *e, struct session *s, struct request *r)
 {
 	(void)e;
-	if (!s->text) {
-		return EINVAL;
-	}
-	if (r->size > RULE_MAX_TEXT - s->text_length) {
-		return E2BIG;
-	}
-	memcpy(s->text + s->text_length, r->body, r->size);
-	s->text_length += r->size;
-	return 0;
-}
-
-static int session_put_program(struct engine *e, struct session *s,
-			       const struct rule_program *program)
-{
-	cleanup_fd int fd = memfd_create("bailey-rules", MFD_CLOEXEC);
-	size_t size = rule_program_size(program), at = 0;
-
-	while (fd >= 0 && at < size) {
-		ssize_t n = write(fd, (const char *)program + at, size - at);
-
-		if (n <= 0) {
-			return ENOSPC;
-		}
-		at += (size_t)n;
-	}
-	return fd < 0 ? ENFILE : -eng_program_set(e, &s->rules, fd);
+	return eng_text_add(s, r->body, r->size);
 }
 
 static int on_text_commit(struct engine *e, struct session *s,
 			  struct request *r)
 {
-	struct rule_limits limits = { .product = true };
-	struct rule_program *program;
-	struct rule_error error;
-	int result;
-
-	if (!s->text) {
-		return EINVAL;
-	}
-	limits.set_index = eng_set_index;
-	limits.set_context = s;
-	limits.deny_nothing = !s->manifest.may_deny[0][0];
-	memcpy(limits.may_deny, s->manifest.may_deny, sizeof(limits.may_deny));
-	result = rule_compile(s->text, s->text_length, &limits, &program,
-			      &error);
-	free(s->text);
-	s->text = NULL;
-	if (result == -EBADMSG) {
-		r->reply.detail = (uint32_t)error.line;
-		log_warning("%s: rule refused: line %d: %s", s->manifest.name,
-			    error.line, error.text);
-		return BAILEY_E_RULE;
-	}
-	if (result < 0) {
-		return -result;
-	}
-	result = rule_program_cost(program, BAILEY_EVENT_FILE_OPEN) +
-				 rule_program_cost(program,
-						   BAILEY_EVENT_PROCESS_EXEC) >
-			 RULES_LINEAR
-			 ? E2BIG
-			 : session_put_program(e, s, program);
-	free(program);
-	return result;
+	return eng_text_commit(e, s, &r->reply.detail);
 }
 
 static int on_set_begin(struct engine *e, struct session *s, struct request *r)

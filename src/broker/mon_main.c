@@ -86,8 +86,10 @@ static void on_signal(struct mon *m)
 
 /* ---- the loop ---- */
 
-enum { POLL_SIGNALS, POLL_HELPER, POLL_CONTROL, POLL_MOUNTS, POLL_ADMIN,
-       POLL_CLIENTS, POLL_END = POLL_CLIENTS + MON_CLIENTS };
+enum {
+	POLL_SIGNALS, POLL_HELPER, POLL_CONTROL, POLL_MOUNTS, POLL_ADMIN,
+	POLL_CLIENTS, POLL_END = POLL_CLIENTS + MON_CLIENTS
+};
 
 static int loop_timeout(const struct mon *m)
 {

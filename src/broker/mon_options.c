@@ -8,20 +8,20 @@
 
 static const char help[] =
 	"usage: bailey-monitor [--state DIR] [--etc DIR] [--tree DIR]...\n"
-	"                      [--filesystem PATH|local]... [--product NAME|FILE]...\n"
-	"                      [--enforce]\n"
+	"                      [--filesystem PATH|local]...\n"
+	"                      [--product NAME|FILE]... [--enforce]\n"
 	"\n"
-	"The privileged process of Bailey. Usually started by the service manager\n"
-	"or by `bailey run`; see bailey-monitor(8).\n"
+	"The privileged process of Bailey. Usually started by the service\n"
+	"manager or by `bailey run`; see bailey-monitor(8).\n"
 	"\n"
 	"  --state DIR         sockets and records (default /run/bailey)\n"
 	"  --etc DIR           configuration (default /etc/bailey)\n"
 	"  --tree DIR          protect DIR: it is bind-mounted onto itself\n"
 	"  --filesystem PATH   protect the whole file system that PATH is on\n"
-	"  --filesystem local  protect every local file system, also later ones\n"
-	"  --product NAME      start this product (a name, or a manifest's path);\n"
+	"  --filesystem local  protect local file systems, also later ones\n"
+	"  --product NAME      start this product (or a manifest's path);\n"
 	"                      default: those that bailey.conf enables\n"
-	"  --enforce           products' denials count (default: only recorded)\n"
+	"  --enforce           products' denials count (default: recorded)\n"
 	"  --help              this text\n";
 
 static _Noreturn void options_wrong(const char *what, const char *value)

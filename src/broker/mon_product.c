@@ -101,8 +101,8 @@ void mon_product_started(struct mon *m, const struct helper_reply *r, int *fds,
 
 	p->starting = false;
 	if (r->error) {
-		text_format(p->last_exit, sizeof(p->last_exit), "not started: %s",
-			 r->text);
+		text_format(p->last_exit, sizeof(p->last_exit),
+			    "not started: %s", r->text);
 		log_error("%s: %s", p->manifest.name, p->last_exit);
 		if (p->wanted) {
 			product_plan(p);

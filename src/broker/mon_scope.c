@@ -106,8 +106,11 @@ static uint64_t tree_mount_id(const char *dir)
 {
 	struct statx s;
 
-	return statx(AT_FDCWD, dir, AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW,
-		     STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &s) < 0 ? 0 : s.stx_mnt_id;
+	if (statx(AT_FDCWD, dir, AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW,
+		  STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &s) < 0) {
+		return 0;
+	}
+	return s.stx_mnt_id;
 }
 
 /* Which trees are bound, for the next start if we are killed. */
