@@ -195,7 +195,8 @@ struct session {
 	size_t text_length;
 	mono_t started;         /* its process */
 	bool gone;              /* the monitor said that it ended */
-	bool stopped, served;
+	bool served;            /* since the keeper started */
+	uint32_t subscribed[ENG_KINDS]; /* deadlines, of the former instance too */
 	uint64_t log_second, request_second;
 	uint32_t log_count, request_count;
 	_Atomic uint32_t mute_now;

@@ -411,9 +411,14 @@ uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied)
 			dispatch_hold(e, q, i);
 			continue;
 		}
-		if (!s->present || (satisfied & 1u << i) ||
-		    atomic_load(&s->suspended) ||
+		if (!s->present) {
+			continue;
+		}
+		/* Whoever is left out here may have to be asked next time, by
+		 * another subject or name: nothing to keep. */
+		if ((satisfied & 1u << i) || atomic_load(&s->suspended) ||
 		    atomic_load(&s->bypass_until) > q->read_at.ns) {
+			q->cacheable = 0;
 			continue;
 		}
 		if (atomic_load_explicit(&s->phase, memory_order_acquire) !=
@@ -424,8 +429,12 @@ uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied)
 			}
 			continue;
 		}
-		if (atomic_load(&s->deadline_ms[q->kind]) &&
-		    !dispatch_muted(e, s, q)) {
+		if (!atomic_load(&s->deadline_ms[q->kind])) {
+			continue;
+		}
+		if (dispatch_muted(e, s, q)) {
+			q->cacheable = 0;
+		} else {
 			dispatch_to(e, q, s);
 		}
 	}

@@ -20,10 +20,26 @@
 
 #define TWIN_NS (1u * MONO_S)
 
+static void intake_give_way(struct engine *e)
+{
+	for (uint32_t i = 0; i < ENG_QUESTIONS; i++) {
+		if (e->question[i].state == QUESTION_ANSWERED) {
+			e->question[i].owing = 0;
+			eng_question_free(e, &e->question[i]);
+			return;
+		}
+	}
+}
+
 struct question *eng_question_new(struct engine *e)
 {
 	struct question *q;
 
+	/* Full of questions that have their answer and of which only an opinion
+	 * is awaited: one of those gives way. ENG_OPEN_TOTAL leaves such. */
+	if (e->used_count == ENG_QUESTIONS) {
+		intake_give_way(e);
+	}
 	if (e->used_count == ENG_QUESTIONS) {
 		return NULL;
 	}

@@ -70,6 +70,15 @@ void eng_session_add(struct engine *e, const struct handoff_message *m,
 	struct session *s = &e->session[m->index];
 	size_t at = 1;
 
+	/* The reply thread lets go of the former instance first. */
+	if (s->phase == SESSION_SERVING) {
+		atomic_store(&s->phase, SESSION_ENDING);
+	}
+	while (s->phase == SESSION_ENDING) {
+		eng_reply_kick(e);
+		eng_grace(e);
+	}
+	eng_session_reap(e);
 	session_close_all(e, s);
 	s->manifest = m->manifest;
 	s->view.mode = m->manifest.mode;
@@ -414,6 +423,13 @@ static int on_subscribe(struct engine *e, struct session *s, struct request *r)
 		atomic_store(&s->deadline_ms[k], wanted.deadline_ms[k]);
 	}
 	atomic_store(&s->news_wanted, wanted.news);
+	/* What was cached was judged without it. */
+	if (memcmp(s->subscribed, wanted.deadline_ms,
+		   sizeof(s->subscribed)) != 0) {
+		memcpy(s->subscribed, wanted.deadline_ms,
+		       sizeof(s->subscribed));
+		eng_verdicts_expire(e);
+	}
 	return 0;
 }
 

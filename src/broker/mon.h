@@ -81,6 +81,7 @@ struct mon {
 	pid_t helper_pid, keeper_pid;
 	bool engine_ready, loading, stopping, marked, local;
 	bool engine_dead;       /* its control socket has closed */
+	bool keeper_stopped;    /* by a signal */
 	uint32_t keeper_restarts, quick_keepers;
 	mono_t keeper_started, next_keeper, engine_lost;
 	uint64_t since_wall, unprotected_ns, kernel_denied;
@@ -92,7 +93,7 @@ struct mon {
 	uint64_t unmarked;
 	bool overlays;          /* are marked themselves */
 	struct mon_client client[MON_CLIENTS];
-	struct { pid_t pid; int status; } early[MON_EARLY];
+	struct { pid_t pid; int status; mono_t when; } early[MON_EARLY];
 	uint32_t early_next;
 	char complaint[MON_COMPLAINTS][VIEW_REASON];
 	uint32_t complaints;

@@ -66,6 +66,7 @@ void mon_keeper_started(struct mon *m, const struct helper_reply *r, int *fds,
 		return;
 	}
 	m->keeper_pid = r->pid;
+	m->keeper_stopped = false;
 	mon_child_early(m);
 }
 
@@ -238,9 +239,10 @@ static void engine_hold(struct mon *m)
 	uint32_t products = 0;
 
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
-		const struct mon_product *p = &m->product[i];
+		struct mon_product *p = &m->product[i];
 
-		if (p->used && p->wanted && !p->quick_deaths &&
+		p->quick_deaths = 0;    /* not its fault */
+		if (p->used && p->wanted &&
 		    p->manifest.mode == BAILEY_MODE_ENFORCE) {
 			products |= 1u << i;
 		}

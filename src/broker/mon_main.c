@@ -20,6 +20,7 @@
 #include "broker/mon.h"
 
 #define LOAD_LIMIT_MS 30000
+#define EARLY_NS (5 * MONO_S)
 
 /* ---- children ---- */
 
@@ -47,6 +48,7 @@ static void child_ended(struct mon *m, pid_t pid, int status)
 			return;
 		}
 	}
+	m->early[m->early_next % MON_EARLY].when = mono_now();
 	m->early[m->early_next % MON_EARLY].pid = pid;
 	m->early[m->early_next++ % MON_EARLY].status = status;
 }
@@ -56,8 +58,12 @@ void mon_child_early(struct mon *m)
 {
 	for (size_t i = 0; i < MON_EARLY; i++) {
 		pid_t pid = m->early[i].pid;
-		bool ours = pid && pid == m->keeper_pid;
+		bool ours;
 
+		if (mono_between(m->early[i].when, mono_now()) > EARLY_NS) {
+			continue;       /* the number may be another's */
+		}
+		ours = pid && pid == m->keeper_pid;
 		for (uint32_t p = 0; pid && p < HANDOFF_PRODUCTS; p++) {
 			ours |= m->product[p].pid == pid;
 		}
@@ -79,8 +85,13 @@ static void on_signal(struct mon *m)
 			m->stopping = true;
 		}
 	}
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		child_ended(m, pid, status);
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) >
+	       0) {
+		if (WIFEXITED(status) || WIFSIGNALED(status)) {
+			child_ended(m, pid, status);
+		} else if (pid == m->keeper_pid) {
+			m->keeper_stopped = WIFSTOPPED(status);
+		}
 	}
 }
 

@@ -44,19 +44,21 @@ static void tick_watch(struct mon *m)
 {
 	uint64_t progress = atomic_load(&m->table->progress);
 	uint64_t cpu = tick_cpu(m);
-	bool active = cpu > m->tick_cpu + TICK_CPU_NS ||
-		      atomic_load(&m->table->worker_stopped);
+	bool stopped = atomic_load(&m->table->worker_stopped) ||
+		       m->keeper_stopped;
+	/* Without a clock there is no such worker. */
+	bool active = cpu > m->tick_cpu + TICK_CPU_NS || stopped || !cpu;
 
 	if (!m->engine_ready || progress != m->tick_progress ||
 	    !tick_waiting(m) || !active) {
 		m->tick_stalled = 0;
-	} else if (++m->tick_stalled == TICK_KILL_WORKER ||
-		   atomic_load(&m->table->worker_stopped)) {
-		log_error("the worker makes no progress; it is ended");
-		kill(m->keeper_pid, SIGUSR1);
-	} else if (m->tick_stalled >= TICK_KILL_KEEPER) {
+	} else if (++m->tick_stalled >= TICK_KILL_KEEPER ||
+		   m->keeper_stopped) {
 		log_error("the keeper does not react; it is ended");
 		kill(m->keeper_pid, SIGKILL);
+	} else if (m->tick_stalled >= TICK_KILL_WORKER || stopped) {
+		log_error("the worker makes no progress; it is ended");
+		kill(m->keeper_pid, SIGUSR1);
 	}
 	m->tick_progress = progress;
 	m->tick_cpu = cpu;
