@@ -3,7 +3,9 @@
  * mon_scope.c - what is protected: trees, file systems, all local ones
  *
  *   tree         DIR bind-mounted onto itself, and that mount marked; undone
- *                at the end, or by the next start
+ *                at the end. What a killed monitor left is marked again, not
+ *                mounted anew: who stands in it would stay unwatched. Binds
+ *                that nobody asks for any more are undone by the next start
  *   filesystem   one superblock
  *   local        every superblock of an allow-listed type in the mount table,
  *                also those that appear later (poll on mountinfo)
@@ -133,7 +135,34 @@ static void tree_note(const struct mon *m)
 	}
 }
 
-static void tree_undo_former(const struct mon *m)
+static bool tree_wanted(const struct mon *m, const char *dir)
+{
+	for (uint32_t i = 0; i < m->options.scopes; i++) {
+		if (m->options.is_tree[i] &&
+		    strcmp(m->options.scope[i], dir) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void tree_former(struct mon *m, const char *dir)
+{
+	struct mon_scope *s;
+
+	if (tree_wanted(m, dir)) {
+		s = scope_new(m, "tree", dir);
+		if (s) {
+			s->own = true;
+			s->bound = true;
+			log_notice("%s: a killed monitor's bind goes on", dir);
+		}
+	} else if (umount2(dir, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
+		log_notice("%s: undid what a killed monitor had bound", dir);
+	}
+}
+
+static void trees_former(struct mon *m)
 {
 	char path[4096], line[4096], *dir;
 	FILE *f;
@@ -145,10 +174,8 @@ static void tree_undo_former(const struct mon *m)
 
 		dir += *dir == ' ';
 		dir[strcspn(dir, "\n")] = '\0';
-		if (id && tree_mount_id(dir) == id &&
-		    umount2(dir, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
-			log_notice("%s: undid what a killed monitor had bound",
-				   dir);
+		if (id && tree_mount_id(dir) == id) {
+			tree_former(m, dir);
 		}
 	}
 	if (f) {
@@ -157,10 +184,28 @@ static void tree_undo_former(const struct mon *m)
 	}
 }
 
+static bool tree_is_bound(const struct mon *m, const char *dir)
+{
+	for (uint32_t i = 0; i < m->scopes; i++) {
+		if (m->scope[i].bound &&
+		    strcmp(m->scope[i].view.path, dir) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void tree_add(struct mon *m, const char *dir)
 {
-	struct mon_scope *s = scope_new(m, "tree", dir);
+	struct mon_scope *s;
 
+	if (tree_is_bound(m, dir)) {
+		return;
+	}
+	s = scope_new(m, "tree", dir);
+	if (!s) {
+		return;         /* mon_options.c allows no more */
+	}
 	s->own = true;
 	if (mount(dir, dir, NULL, MS_BIND | MS_REC, NULL) < 0 ||
 	    mount(NULL, dir, NULL, MS_PRIVATE, NULL) < 0) {
@@ -353,7 +398,7 @@ static void devices_tell(struct mon *m)
 
 void mon_scopes_bind(struct mon *m)
 {
-	tree_undo_former(m);
+	trees_former(m);
 	m->overlays = mon_overlay_markable(m);
 	for (uint32_t i = 0; i < m->options.scopes; i++) {
 		if (m->options.is_tree[i]) {
