@@ -420,6 +420,8 @@ void eng_revise(struct engine *e, struct session *s,
 /* Sends the question to all who are to be asked (less `satisfied`). Returns
  * the number of products whose answer decides. */
 uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied);
+/* May that product be asked such questions at all, by its manifest? */
+bool eng_granted(const struct session *s, enum eng_kind kind);
 /* Is that product coming back after an engine's death: shall q wait for it? */
 bool eng_holds(const struct engine *e, uint32_t product);
 /* It serves again: what waited for it is sent. */

@@ -275,7 +275,7 @@ static bool dispatch_muted(const struct engine *e, const struct session *s,
 	return false;
 }
 
-static bool dispatch_granted(const struct session *s, enum eng_kind kind)
+bool eng_granted(const struct session *s, enum eng_kind kind)
 {
 	for (size_t i = 0; i < MANIFEST_EVENTS && s->manifest.ask[i].kind;
 	     i++) {
@@ -423,7 +423,7 @@ uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied)
 		}
 		if (atomic_load_explicit(&s->phase, memory_order_acquire) !=
 		    SESSION_SERVING) {
-			if (dispatch_granted(s, q->kind)) {
+			if (eng_granted(s, q->kind)) {
 				dispatch_fallback(e, q, s,
 						  s->manifest.while_loading);
 			}

@@ -187,12 +187,21 @@ static bool intake_blamed(const struct engine *e, const struct question *q)
 static bool intake_somebody_asks(const struct engine *e, enum eng_kind kind)
 {
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		const struct session *s = &e->session[i];
+
 		if (eng_holds(e, i)) {
 			return true;
 		}
-		if (e->session[i].present &&
-		    atomic_load_explicit(&e->session[i].deadline_ms[kind],
-					 memory_order_relaxed)) {
+		if (!s->present) {
+			continue;
+		}
+		/* one that loads has not subscribed yet: its fallback, and
+		 * what it said before, stand meanwhile */
+		if (atomic_load_explicit(&s->phase, memory_order_acquire) !=
+				    SESSION_SERVING
+			    ? eng_granted(s, kind)
+			    : atomic_load_explicit(&s->deadline_ms[kind],
+						   memory_order_relaxed) != 0) {
 			return true;
 		}
 	}
