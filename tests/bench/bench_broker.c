@@ -21,11 +21,12 @@ struct broker_row {
 	int products;
 	const char *arguments;
 	enum bench_rules rules;
+	const char *fallback;
 };
 
 static const struct broker_row rows[BROKER_KINDS] = {
-#define X(sym, name, products, args, rules)                                   \
-	{ name, products, args, BENCH_RULES_##rules },
+#define X(sym, name, products, args, rules, fallback)                         \
+	{ name, products, args, BENCH_RULES_##rules, fallback },
 	BROKER_TABLE(X)
 #undef X
 };
@@ -58,10 +59,12 @@ static int write_manifest(const struct ns_env *env, int index,
 		"exec = %s\nargs = %s\nvendor = bench\n"
 		"[events]\nask = file.open process.exec\n"
 		"[policy]\nmode = enforce\ndeadline_ms = open:100 exec:500\n"
-		"on_miss = rules\nwhile_loading = rules\nstart_s = 30\n"
+		"on_miss = %s\nwhile_loading = %s\non_poison = %s\n"
+		"start_s = 30\n"
 		"may_deny = %s\nmax_denials = 1000000 in 10s\nhold = 256\n"
 		"[jail]\nprofile = c\nmemory = 256M\ntasks = 8\nfiles = 64\n",
-		index, index, paths->product, arguments, env->tree);
+		index, index, paths->product, arguments, row->fallback,
+		row->fallback, row->fallback, env->tree);
 	return fclose(out) != 0 ? -errno : 0;
 }
 

@@ -13,25 +13,27 @@
 #include "bench/bench_server.h"
 
 /*
- * X(SYMBOL, "name", products, "arguments of each", rules)
- * rules: the administrator's, see bench_rules.h. From KCACHED on it is
+ * X(SYMBOL, "name", products, "arguments of each", rules, "fallback")
+ * rules: the administrator's, see bench_rules.h. fallback: what stands where
+ * a product cannot be asked or does not answer. From KCACHED on it is
  * `bailey run`.
  */
 #define BROKER_TABLE(X)                                                       \
-	X(NONE, "bare", 0, "", NONE)                                          \
-	X(FLOOR, "floor", 0, "", NONE)                                        \
-	X(FAPOLICYD, "fapolicyd", 0, "", NONE)                                \
-	X(KCACHED, "kcached", 1, "object", NONE)                              \
-	X(ECACHED, "ecached", 1, "object", NONE)                              \
-	X(RULE, "rule", 1, "once", OBJECT)                                    \
-	X(PATHRULE, "pathrule", 1, "once", PATH)                              \
-	X(BIGRULES, "bigrules", 1, "once hashes=1000000", BIG)                \
-	X(ASK1, "ask1", 1, "once", NONE)                                      \
-	X(ASK3, "ask3", 3, "once", NONE)                                      \
-	X(FAULT, "fault", 1, "once deny=%s/rule_evil0", EVIL)
+	X(NONE, "bare", 0, "", NONE, "")                                      \
+	X(FLOOR, "floor", 0, "", NONE, "")                                    \
+	X(FAPOLICYD, "fapolicyd", 0, "", NONE, "")                            \
+	X(KCACHED, "kcached", 1, "object", NONE, "rules")                     \
+	X(ECACHED, "ecached", 1, "object", NONE, "rules")                     \
+	X(RULE, "rule", 1, "once", OBJECT, "rules")                           \
+	X(PATHRULE, "pathrule", 1, "once", PATH, "rules")                     \
+	X(BIGRULES, "bigrules", 1, "once hashes=1000000", BIG, "rules")       \
+	X(ASK1, "ask1", 1, "once", NONE, "rules")                             \
+	X(ASK3, "ask3", 3, "once", NONE, "rules")                             \
+	X(FAULT, "fault", 1, "once deny=%s/rule_evil0", EVIL, "rules")        \
+	X(STRICT, "strict", 1, "once deny=%s/rule_evil0", EVIL, "deny")
 
 enum broker_kind {
-#define X(sym, name, products, args, rules) BROKER_##sym,
+#define X(sym, name, products, args, rules, fallback) BROKER_##sym,
 	BROKER_TABLE(X)
 #undef X
 	BROKER_KINDS,

@@ -4,11 +4,16 @@
  *
  * One broker, one product, the load of bench_load.h; then, one after the other,
  * parts of it are killed, stopped or made to spin. Wrong is:
- *   an evil open that was allowed although the administrator's rule or the
- *   product's own forbids it (whoever lives), or the product's answer does
- *   (while nothing is broken, and when only the worker was killed);
+ *   an evil open that was allowed although the administrator's rule forbids
+ *   it, or the product's own rule, or an answer of its that it gave for the
+ *   object: whoever lives or does not;
  *   an innocent operation that was refused (but for those that the monitor
  *   had to refuse when both halves of the engine had died: kernel_denied).
+ * What the product denies one open at a time nobody else can know. While it is
+ * not there its configured fallback stands: `rules` here, so that innocents go
+ * on, and then such evil gets through (fallback_allow, not wrong). A second
+ * broker, whose fallback is `deny`, is judged by that too: "strict".
+ *
  * While the monitor is dead the kernel allows everything: that is not wrong
  * but unprotected, and measured as time.
  */
@@ -33,34 +38,48 @@ struct fault {
 	int times;
 	unsigned window_ms;
 	bool sum;               /* all stalls, not the longest */
-	bool answers;           /* the answers of the product stand too */
 };
 
 /* The first is what the machine does by itself: hold the others against it. */
 static const struct fault faults[] = {
-	{ "nothing", TARGET_NOTHING, 0, 1, 10000, false, true },
-	{ "product_killed", TARGET_PRODUCT, SIGKILL, 12, 800, false, false },
-	{ "product_stopped", TARGET_PRODUCT, SIGSTOP, 1, 10000, true, false },
-	{ "product_spinning", TARGET_SPIN, 0, 1, 10000, true, false },
-	{ "worker_killed", TARGET_WORKER, SIGKILL, 6, 500, false, true },
-	{ "worker_stopped", TARGET_WORKER, SIGSTOP, 2, 1500, false, false },
-	{ "engine_killed", TARGET_ENGINE, SIGKILL, 3, 1500, false, false },
-	{ "monitor_killed", TARGET_MONITOR, SIGKILL, 1, 3000, false, false },
+	{ "nothing", TARGET_NOTHING, 0, 1, 10000, false },
+	{ "product_killed", TARGET_PRODUCT, SIGKILL, 12, 800, false },
+	{ "product_stopped", TARGET_PRODUCT, SIGSTOP, 1, 10000, true },
+	{ "product_spinning", TARGET_SPIN, 0, 1, 10000, true },
+	{ "worker_killed", TARGET_WORKER, SIGKILL, 6, 500, false },
+	{ "worker_stopped", TARGET_WORKER, SIGSTOP, 2, 1500, false },
+	{ "engine_killed", TARGET_ENGINE, SIGKILL, 3, 1500, false },
+	{ "monitor_killed", TARGET_MONITOR, SIGKILL, 1, 3000, false },
 };
 
 #define FAULTS (sizeof faults / sizeof faults[0])
+
+/* Those before the strict broker: for verdicts, not for times. */
+static const struct fault strict_faults[] = {
+	{ "strict_product_killed", TARGET_PRODUCT, SIGKILL, 3, 800, false },
+	{ "strict_product_stopped", TARGET_PRODUCT, SIGSTOP, 1, 1500, false },
+	{ "strict_worker_killed", TARGET_WORKER, SIGKILL, 2, 500, false },
+	{ "strict_worker_stopped", TARGET_WORKER, SIGSTOP, 1, 1500, false },
+	{ "strict_engine_killed", TARGET_ENGINE, SIGKILL, 2, 1500, false },
+};
+
+#define STRICT_FAULTS (sizeof strict_faults / sizeof strict_faults[0])
 #define LEAD_MS 300u            /* undisturbed, before each fault */
 
 struct context {
 	const struct bench_options *options;
 	struct figures *figures;
 	struct server server;
+	enum broker_kind kind;
+	unsigned loads;                 /* which of the load, by bit */
 	struct load *load;
 	struct stat_series back_ms;     /* product crash to protection */
-	uint32_t wrong_admin, wrong_rule, wrong_asked;  /* allowed, yet... */
+	uint32_t wrong[LOAD_KINDS];     /* evil that was allowed, by what it is */
 	uint32_t wrong_deny, engine_refused;
-	uint32_t fallback_allow;        /* answers that nobody could give */
-	double unprotected_ms;
+	uint32_t evil_denied;
+	uint32_t fallback_allow;        /* nobody was there who could know */
+	uint32_t calm_allow;            /* ... though nothing was broken */
+	double unprotected_ms, unprotected_cwd_ms;
 };
 
 static int hit(struct context *c, const struct fault *fault)
@@ -106,7 +125,7 @@ static int bring_back(struct context *c)
 		if (waitpid(c->server.child, &status, WNOHANG) ==
 		    c->server.child) {
 			c->server.child = 0;
-			return broker_restart(&c->server, BROKER_FAULT,
+			return broker_restart(&c->server, c->kind,
 					      &c->options->paths);
 		}
 		ns_sleep_ms(2);
@@ -114,24 +133,32 @@ static int bring_back(struct context *c)
 	return 0;
 }
 
+static void judge_evil(struct context *c, uint32_t from, uint32_t to)
+{
+	for (int kind = LOAD_EVIL_ADMIN; kind < LOAD_KINDS; kind++) {
+		uint32_t allowed = load_count(c->load, kind, true, from, to);
+
+		c->evil_denied += load_count(c->load, kind, false, from, to);
+		if (kind == LOAD_EVIL_ONCE && c->kind != BROKER_STRICT) {
+			c->fallback_allow += allowed;
+		} else {
+			c->wrong[kind] += allowed;
+		}
+	}
+}
+
 /* Counts what was wrong from `from` on; hit at `at`. */
 static void judge(struct context *c, const struct fault *fault, uint32_t from,
 		  uint32_t at, uint32_t to)
 {
 	const struct load *load = c->load;
-	bool dead = fault->target == TARGET_MONITOR;
-	uint32_t end = dead ? at : to;
 	uint32_t refused = load_count(load, LOAD_OPENS, false, from, to) +
 			   load_count(load, LOAD_EXECS, false, from, to);
 
-	c->wrong_admin += load_count(load, LOAD_EVIL_ADMIN, true, from, end);
-	c->wrong_rule += load_count(load, LOAD_EVIL_RULE, true, from, end);
-	if (fault->answers) {
-		c->wrong_asked += load_count(load, LOAD_EVIL_ASKED, true, from,
-					     to);
-	} else {
-		c->fallback_allow += load_count(load, LOAD_EVIL_ASKED, true,
-						at, to);
+	judge_evil(c, from, fault->target == TARGET_MONITOR ? at : to);
+	if (fault->target == TARGET_NOTHING) {
+		c->calm_allow += load_count(load, LOAD_EVIL_ONCE, true, from,
+					    to);
 	}
 	if (fault->target == TARGET_ENGINE) {
 		c->engine_refused += refused;
@@ -139,6 +166,7 @@ static void judge(struct context *c, const struct fault *fault, uint32_t from,
 		c->wrong_deny += refused;
 	}
 }
+
 
 static unsigned window_ms(const struct context *c, const struct fault *fault)
 {
@@ -200,20 +228,34 @@ static int once(struct context *c, const struct fault *fault,
 				  load_longest_us(load, LOAD_OPENS, at, to);
 	if (fault->target == TARGET_PRODUCT && fault->signal == SIGKILL) {
 		stat_add(&c->back_ms, (load_last_allowed_us(load,
-				LOAD_EVIL_ASKED, at, to) - at) / 1000.0);
+				LOAD_EVIL_ONCE, at, to) - at) / 1000.0);
 	}
 	if (fault->target == TARGET_MONITOR) {
 		c->unprotected_ms = (load_last_allowed_us(load,
 				LOAD_EVIL_ADMIN, at, to) - at) / 1000.0;
+		c->unprotected_cwd_ms = (load_last_allowed_us(load,
+				LOAD_EVIL_CWD, at, to) - at) / 1000.0;
 	}
 	return 0;
+}
+
+static void say_fault(const struct context *c, const struct fault *fault,
+		      int r, uint32_t worst)
+{
+	fprintf(stderr, "fault %s: %s, stall %.1f ms; wrong so far: allowed",
+		fault->name, r != 0 ? strerror(-r) : "done", worst / 1000.0);
+	for (int kind = LOAD_EVIL_ADMIN; kind < LOAD_KINDS; kind++) {
+		fprintf(stderr, " %s %u", load_name(kind), c->wrong[kind]);
+	}
+	fprintf(stderr, ", refused %u; by fallback %u\n", c->wrong_deny,
+		c->fallback_allow);
 }
 
 static int run_fault(struct context *c, const struct fault *fault)
 {
 	int times = c->options->quick && fault->times > 2 ? 2 : fault->times;
 	uint32_t stall, worst = 0;
-	int r = load_start(c->load, &c->server, LOAD_ALL);
+	int r = load_start(c->load, &c->server, c->loads);
 
 	for (int i = 0; r == 0 && i < times && !ns_stopped(); i++) {
 		r = once(c, fault, &stall);
@@ -229,16 +271,12 @@ static int run_fault(struct context *c, const struct fault *fault)
 		fprintf(stderr, "bench: the clock went back %u times in %s\n",
 			load_backwards(c->load), fault->name);
 	}
-	if (r == 0) {
+	if (r == 0 && c->kind == BROKER_FAULT) {
 		figures_set(c->figures, worst / 1000.0, "stall_%s_ms",
 			    fault->name);
 	}
 	if (c->options->verbose || r != 0) {
-		fprintf(stderr, "fault %s: %s, stall %.1f ms; allowed wrongly "
-			"so far: %u admin, %u rule, %u asked; refused %u\n",
-			fault->name, r != 0 ? strerror(-r) : "done",
-			worst / 1000.0, c->wrong_admin, c->wrong_rule,
-			c->wrong_asked, c->wrong_deny);
+		say_fault(c, fault, r, worst);
 	}
 	return r;
 }
@@ -251,7 +289,7 @@ static int run_crowd(struct context *c, const char *figure, const char *files,
 		     unsigned threads, unsigned pause_us)
 {
 	struct load *load = c->load;
-	int r = load_start(load, &c->server, LOAD_ALL);
+	int r = load_start(load, &c->server, c->loads);
 	unsigned ms = c->options->quick ? CROWD_QUICK_MS : CROWD_MS;
 	uint32_t middle, end, settled;
 	struct broker_status status;
@@ -274,9 +312,7 @@ static int run_crowd(struct context *c, const char *figure, const char *files,
 	}
 	before = load_p99_us(load, LOAD_OPENS, 200000, middle);
 	after = load_p99_us(load, LOAD_OPENS, settled, end);
-	c->wrong_admin += load_count(load, LOAD_EVIL_ADMIN, true, 0, end);
-	c->wrong_rule += load_count(load, LOAD_EVIL_RULE, true, 0, end);
-	c->wrong_asked += load_count(load, LOAD_EVIL_ASKED, true, 0, middle);
+	judge_evil(c, 0, end);
 	c->wrong_deny += load_count(load, LOAD_OPENS, false, 0, end) +
 			 load_count(load, LOAD_EXECS, false, 0, end);
 	figures_set(c->figures, before, "innocent_p99_alone_us");
@@ -294,37 +330,69 @@ static int run_crowd(struct context *c, const char *figure, const char *files,
 						20000);
 }
 
-static uint32_t wrong_allow(const struct context *c)
+static void report_wrong(const struct context *c)
 {
-	return c->wrong_admin + c->wrong_rule + c->wrong_asked;
-}
+	uint32_t sum = 0;
 
-static void report_wrong(struct context *c)
-{
-	figures_set(c->figures, wrong_allow(c), "wrong_allow");
-	figures_set(c->figures, c->wrong_admin, "wrong_allow_admin");
-	figures_set(c->figures, c->wrong_rule, "wrong_allow_rule");
-	figures_set(c->figures, c->wrong_asked, "wrong_allow_asked");
+	for (int kind = LOAD_EVIL_ADMIN; kind < LOAD_KINDS; kind++) {
+		sum += c->wrong[kind];
+		figures_set(c->figures, c->wrong[kind], "wrong_allow_%s",
+			    load_name(kind));
+	}
+	figures_set(c->figures, sum, "wrong_allow");
 	figures_set(c->figures, c->wrong_deny, "wrong_deny");
+	figures_set(c->figures, c->evil_denied, "evil_denied");
+	figures_set(c->figures, c->fallback_allow, "fallback_allow");
+	figures_set(c->figures, c->calm_allow, "fallback_allow_nothing");
 }
 
 static void report(struct context *c)
 {
 	struct broker_status status;
 
-	report_wrong(c);
 	figures_set(c->figures, c->engine_refused, "engine_killed_refused");
-	figures_set(c->figures, c->fallback_allow, "fallback_allow");
 	if (c->back_ms.count > 0) {
 		figures_set(c->figures, stat_series_p99(&c->back_ms),
 			    "product_back_ms_p99");
 	}
-	if (c->unprotected_ms > 0) {
-		figures_set(c->figures, c->unprotected_ms, "unprotected_ms");
-	}
 	if (broker_status(&c->server, &c->options->paths, &status) == 0) {
 		figures_set(c->figures, status.kernel_denied, "kernel_denied");
 	}
+}
+
+#define PRIME_MS 10000
+
+/* Until the product has said of the evil object what it says: from then on it
+ * is to be known, whatever happens to the product. */
+static int prime(const struct context *c)
+{
+	struct probe probe = { .name = "object_evil", .files = 1, .count = 1,
+			       .uid = PROBE_UID, .limit_ms = 5000 };
+	struct probe_result result = { .failed = 0 };
+	int r = 0;
+
+	for (int ms = 0; r == 0 && result.failed == 0 && !ns_stopped();
+	     ms += 50) {
+		if (ms >= PRIME_MS) {
+			return -ETIMEDOUT;
+		}
+		ns_sleep_ms(50);
+		r = probe_open(&c->server.env, &probe, &result);
+	}
+	return r;
+}
+
+static int run_faults(struct context *c, const struct fault *list, size_t count)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < count && !ns_stopped(); i++) {
+		if (list[i].target == TARGET_MONITOR) {
+			report(c);      /* its counters go with it */
+		}
+		failed += run_fault(c, &list[i]) != 0;
+	}
+	return failed;
 }
 
 static int run_all(struct context *c)
@@ -333,17 +401,36 @@ static int run_all(struct context *c)
 
 	failed += run_crowd(c, "waiters", "hold", 1000, 1000000) != 0;
 	failed += run_crowd(c, "storm", "storm", 100, 0) != 0;
-	for (size_t i = 0; i < FAULTS && !ns_stopped(); i++) {
-		if (faults[i].target == TARGET_MONITOR) {
-			report(c);      /* its counters go with it */
-		}
-		failed += run_fault(c, &faults[i]) != 0;
-	}
+	failed += run_faults(c, faults, FAULTS);
 	if (c->unprotected_ms > 0) {
 		figures_set(c->figures, c->unprotected_ms, "unprotected_ms");
+		figures_set(c->figures, c->unprotected_cwd_ms,
+			    "unprotected_cwd_ms");
 	}
-	report_wrong(c);
 	return failed;
+}
+
+/* A broker of this kind, what is done to it, and its end. Negative: it does
+ * not even start. */
+static int on_broker(struct context *c, enum broker_kind kind, unsigned loads)
+{
+	int r = server_start_none(&c->server, c->options->paths.trivial);
+
+	c->kind = kind;
+	c->loads = loads;
+	r = r == 0 ? load_files(&c->server) : r;
+	r = r == 0 ? broker_start_in(&c->server, kind, &c->options->paths) : r;
+	r = r == 0 ? prime(c) : r;
+	if (r != 0) {
+		fprintf(stderr, "bench: %s: %s\n", broker_name(kind),
+			strerror(-r));
+	} else if (kind == BROKER_STRICT) {
+		r = run_faults(c, strict_faults, STRICT_FAULTS);
+	} else {
+		r = run_all(c);
+	}
+	server_stop(&c->server);
+	return r;
 }
 
 int faults_run(const struct bench_options *options, struct figures *figures)
@@ -357,17 +444,13 @@ int faults_run(const struct bench_options *options, struct figures *figures)
 	if (c.load == NULL) {
 		return -ENOMEM;
 	}
-	r = server_start_none(&c.server, options->paths.trivial);
-	r = r == 0 ? load_files(&c.server) : r;
-	r = r == 0 ? broker_start_in(&c.server, BROKER_FAULT,
-				     &options->paths) : r;
-	if (r != 0) {
-		fprintf(stderr, "bench: faults: %s\n", strerror(-r));
-		failed++;
-	} else {
-		failed += run_all(&c);
+	r = on_broker(&c, BROKER_FAULT, LOAD_ALL);
+	failed += r < 0 ? 1 : r;
+	if (r >= 0) {
+		r = on_broker(&c, BROKER_STRICT, LOAD_ALL & ~LOAD_INNOCENT);
+		failed += r < 0 ? 1 : r;
+		report_wrong(&c);
 	}
-	server_stop(&c.server);
 	c.load = load_free(c.load);
 	return ns_stopped() ? -EINTR : failed;
 }

@@ -19,13 +19,19 @@
 #define CROWD_UID 60003u
 
 static const struct {
-	const char *files;
+	const char *name, *files;
 	unsigned every_us;
+	bool whole;
 } rows[LOAD_KINDS] = {
-#define X(sym, files, us, what) { files, us },
+#define X(sym, name, files, us, whole) { name, files, us, whole },
 	LOAD_TABLE(X)
 #undef X
 };
+
+const char *load_name(enum load_kind kind)
+{
+	return rows[kind].name;
+}
 
 struct load *load_new(void)
 {
@@ -49,8 +55,8 @@ int load_files(struct server *server)
 		const char *name;
 		unsigned count;
 	} files[] = {
-		{ "admin_evil", 1 }, { "rule_evil", 1 }, { "asked_evil", 1 },
-		{ "spin", 1 }, { "hold", 1000 }, { "storm", 16 },
+		{ "admin_evil", 1 }, { "rule_evil", 1 }, { "object_evil", 1 },
+		{ "once_evil", 1 }, { "spin", 1 }, { "hold", 1000 }, { "storm", 16 },
 	};
 	int r = 0;
 
@@ -113,11 +119,12 @@ static void note(struct load *load, enum load_kind kind, uint32_t at,
 }
 
 /* By the clock: what is late is not made up for, as in a program that waits. */
-static _Noreturn void work(struct load *load, enum load_kind kind)
+static _Noreturn void work(struct load *load, const char *tree,
+			   enum load_kind kind)
 {
 	unsigned files = kind == LOAD_OPENS ? 16 : 1;
 	uint64_t next = load_now_us(load);
-	char name[32];
+	char name[160];
 
 	if (ns_become(kind >= LOAD_EVIL_ADMIN ? EVIL_UID : INNOCENT_UID)) {
 		_exit(125);
@@ -126,7 +133,9 @@ static _Noreturn void work(struct load *load, enum load_kind kind)
 		uint32_t at;
 		bool allowed;
 
-		snprintf(name, sizeof name, "%s%u", rows[kind].files,
+		snprintf(name, sizeof name, "%s%s%s%u",
+			 rows[kind].whole ? tree : "",
+			 rows[kind].whole ? "/" : "", rows[kind].files,
 			 i % files);
 		at = load_now_us(load);
 		allowed = kind == LOAD_EXECS ? start_program(name) :
@@ -156,7 +165,7 @@ int load_start(struct load *load, const struct server *server, unsigned kinds)
 		/* not into the shared memory: the child would write its 0 */
 		pid = ns_env_fork(&server->env);
 		if (pid == 0) {
-			work(load, i);
+			work(load, server->env.tree, i);
 		}
 		if (pid < 0) {
 			load_stop(load);

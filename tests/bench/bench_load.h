@@ -5,9 +5,13 @@
  * While a fault is made, processes of their own open and start things and note
  * how long each took:
  *   innocents  one user: 100 opens a second, 10 program starts a second
- *   evil       another user: the same three files, every 2 ms each
+ *   evil       another user: the same four files, every 2 ms each; one of
+ *              them by a working directory that was entered before, too
  *   waiters    a third user: 1,000 threads that open what is never answered
  *   stormers   a third user: 100 threads that open as fast as they can
+ * All but that one open by whole paths, as a program does that was started
+ * anywhere: what is mounted over the tree later is then what they meet.
+ *
  * The notes lie in memory that they share with us; each list has one writer
  * and a fixed room. What does not fit is dropped and counted.
  */
@@ -22,16 +26,19 @@
 
 #define LOAD_NOTES 32768u
 
-/* X(SYMBOL, "files", us between two, "what it does") */
+/* X(SYMBOL, "name", "files", us between two, by its whole path); evil ones by
+ * what denies them */
 #define LOAD_TABLE(X)                                                         \
-	X(OPENS, "user", 10000, "innocent opens")                             \
-	X(EXECS, "trivial", 100000, "innocent program starts")                \
-	X(EVIL_ADMIN, "admin_evil", 2000, "denied by the administrator")      \
-	X(EVIL_RULE, "rule_evil", 2000, "denied by the product's rule")       \
-	X(EVIL_ASKED, "asked_evil", 2000, "denied by the product's answer")
+	X(OPENS, "opens", "user", 10000, true)          /* innocent */        \
+	X(EXECS, "execs", "trivial", 100000, true)      /* innocent */        \
+	X(EVIL_ADMIN, "admin", "admin_evil", 2000, true) /* by his rule */    \
+	X(EVIL_CWD, "cwd", "admin_evil", 2000, false)   /* the same file */   \
+	X(EVIL_RULE, "rule", "rule_evil", 2000, true)   /* a product's rule */\
+	X(EVIL_OBJECT, "object", "object_evil", 2000, true) /* its answer */  \
+	X(EVIL_ONCE, "once", "once_evil", 2000, true)   /* the same, once */
 
 enum load_kind {
-#define X(sym, files, us, what) LOAD_##sym,
+#define X(sym, name, files, us, whole) LOAD_##sym,
 	LOAD_TABLE(X)
 #undef X
 	LOAD_KINDS
@@ -56,6 +63,7 @@ struct load {
 	struct load_list list[LOAD_KINDS];
 };
 
+const char *load_name(enum load_kind kind);
 /* Makes the files that the load opens. */
 int load_files(struct server *server) __attribute__((warn_unused_result));
 
@@ -63,6 +71,7 @@ struct load *load_new(void);            /* null: no memory */
 struct load *load_free(struct load *load);      /* null-safe, returns null */
 
 #define LOAD_ALL ((1u << LOAD_KINDS) - 1u)
+#define LOAD_INNOCENT (1u << LOAD_OPENS | 1u << LOAD_EXECS)
 
 /* Starts the kinds in the mask (1 << LOAD_*); forgets older notes. */
 int load_start(struct load *load, const struct server *server, unsigned kinds)

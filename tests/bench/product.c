@@ -5,8 +5,10 @@
  * An ordinary jailed product, as small as one can be: it allows at once. A few
  * names stand for behaviour, so that one running product can be driven from
  * outside by opening files:
- *   asked_evil*  denied        hold*  kept for ever, never answered
- *   spin*        it never comes back: spins on the processor
+ *   once_evil*    denied, this once
+ *   object_evil*  denied, as long as it is the same object
+ *   hold*         kept for ever, never answered
+ *   spin*         it never comes back: spins on the processor
  *
  * Arguments: the scope of its verdicts (once, object, object-exe); then any of
  *   deny=FILE    publishes a rule that denies this path
@@ -106,6 +108,7 @@ static int is_named(const struct bailey_string *path, const char *name)
 static void decide(struct bailey_client *client, struct bailey_event *event)
 {
 	enum bailey_verdict verdict = BAILEY_VERDICT_ALLOW;
+	enum bailey_scope wide = scope;
 	struct bailey_string path;
 
 	if (bailey_event_string(event, BAILEY_FIELD_PATH, &path) == 0) {
@@ -116,13 +119,15 @@ static void decide(struct bailey_client *client, struct bailey_event *event)
 		while (is_named(&path, "spin")) {
 			/* until somebody ends us */
 		}
-		if (is_named(&path, "asked_evil")) {
+		if (is_named(&path, "once_evil")) {
 			verdict = BAILEY_VERDICT_DENY;
+			wide = BAILEY_SCOPE_ONCE;
+		} else if (is_named(&path, "object_evil")) {
+			verdict = BAILEY_VERDICT_DENY;
+			wide = BAILEY_SCOPE_OBJECT;
 		}
 	}
-	(void)bailey_answer(client, event, verdict,
-			    verdict == BAILEY_VERDICT_DENY ?
-			    BAILEY_SCOPE_ONCE : scope, NULL);
+	(void)bailey_answer(client, event, verdict, wide, NULL);
 }
 
 int main(int argc, char **argv)

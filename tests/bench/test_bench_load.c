@@ -63,6 +63,7 @@ static void does_each_kind_keep_its_pace(void **state)
 	/* nobody denies here: evil is allowed, and that is seen */
 	assert_in_range(load_count(load, LOAD_EVIL_ADMIN, true, 0, to), 50,
 			510);
+	assert_in_range(load_count(load, LOAD_EVIL_CWD, true, 0, to), 50, 510);
 	assert_int_equal(load_count(load, LOAD_OPENS, false, 0, to), 0);
 	assert_int_equal(load_dropped(load), 0);
 	assert_true(load_last_allowed_us(load, LOAD_EVIL_RULE, 0, to) > 0);

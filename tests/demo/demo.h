@@ -65,6 +65,6 @@ int demo_host_product(struct demo *demo, const char *name,
 void demo_steps_faults(struct demo *demo);      /* demo_faults.c */
 void demo_steps_rogues(struct demo *demo);      /* demo_rogues.c */
 
-#define DEMO_EICAR "asked_evil0"        /* the load tries it all the time */
+#define DEMO_EICAR "once_evil0"         /* the load tries it all the time */
 
 #endif

@@ -8,15 +8,15 @@
 #include "demo/demo.h"
 
 #define MIND ((1u << LOAD_OPENS) | (1u << LOAD_EXECS) |                       \
-	      (1u << LOAD_EVIL_ASKED))
+	      (1u << LOAD_EVIL_ONCE))
 
 /* What became of the test file since `from`: it is tried all the time. */
 static void say_evil(struct demo *demo, uint32_t from, bool must)
 {
 	const struct load *load = demo->load;
 	uint32_t to = load_now_us(load);
-	uint32_t denied = load_count(load, LOAD_EVIL_ASKED, false, from, to);
-	uint32_t allowed = load_count(load, LOAD_EVIL_ASKED, true, from, to);
+	uint32_t denied = load_count(load, LOAD_EVIL_ONCE, false, from, to);
+	uint32_t allowed = load_count(load, LOAD_EVIL_ONCE, true, from, to);
 
 	if (must) {
 		demo_check(demo, allowed == 0 && denied > 0, "the test file "
