@@ -212,6 +212,7 @@ struct session {
 	uint32_t files_out;     /* descriptors that it has not given back */
 	uint16_t free_slot[WIRE_SLOTS];
 	struct slot slot[WIRE_SLOTS];
+	uint32_t giving;        /* slot that is being given away, plus 1 */
 	mono_t last_answer;     /* when it last answered anything */
 	mono_t unanswered_since; /* first miss since then; 0: none */
 	uint32_t probe;         /* its probing question, or QUESTION_NONE */
@@ -308,7 +309,6 @@ struct engine {
 	uint64_t seed;          /* of hash tables that users can aim at */
 	uint32_t processors;
 	/* read() of the group goes here; a successor looks at it again */
-	uint32_t read_bytes;
 	char read_buffer[ENG_READ_EVENTS * 64] __attribute__((aligned(8)));
 	uint32_t current;       /* question worked on: blamed for a death */
 	uint64_t next_id;
@@ -348,6 +348,8 @@ struct engine {
 	uint32_t memory_unlocked;       /* mlockall was refused */
 	uint32_t remembered_count;
 	struct remembered remembered[ENG_REMEMBERED];
+	/* who asked through this descriptor: pid << 32 | mask; 0: nobody */
+	_Atomic uint64_t asked_by[HANDOFF_FDS];
 	uint8_t ours[HANDOFF_FDS];      /* descriptors that are no events */
 	/* between the threads of one worker */
 	_Atomic uint32_t begun;         /* rules are there: read questions */
@@ -369,6 +371,8 @@ struct engine *eng_map(struct handoff_table *table);
 /* ---- eng_source.c: kernel to question ---- */
 /* Reads once. Returns the number of events taken, 0 if there was none. */
 int eng_source_read(struct engine *e);
+/* Notes who asked through a descriptor, for a successor. */
+void eng_asked_by(struct engine *e, int fd, int32_t pid, uint64_t mask);
 /* The answer: one write(2) to the group. */
 void eng_source_answer(struct engine *e, int fd, enum bailey_verdict verdict);
 

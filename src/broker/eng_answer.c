@@ -236,8 +236,10 @@ int eng_answers_drain(struct engine *e, struct session *s)
 	while (s->answers_taken != head && fault == SESSION_FAULT_NONE) {
 		memcpy(&copy, &answers->answer[s->answers_taken % WIRE_ANSWERS],
 		       sizeof(copy));
-		s->answers_taken++;
 		fault = answer_take(e, s, &copy);
+		/* A successor begins with the one that we died over. */
+		atomic_signal_fence(memory_order_seq_cst);
+		s->answers_taken++;
 	}
 	if (fault != SESSION_FAULT_NONE) {
 		eng_session_fault(e, s, fault);

@@ -71,6 +71,7 @@ void eng_close_turn(struct engine *e)
 
 	while ((fd = close_take(&e->close)) >= 0) {
 		/* Before the number can be given out again. */
+		atomic_store(&e->asked_by[fd], 0);
 		atomic_store(&e->table->verdict[fd], HANDOFF_VERDICT_NONE);
 		close(fd);
 	}

@@ -136,11 +136,23 @@ void eng_wake(struct engine *e, struct session *s)
 	}
 }
 
-static void queue_push(struct wire_queue *queue, uint32_t *head, uint32_t slot)
+/* The slot is the product's from the moment that the queue's head moves, and
+ * only then. `giving` tells a successor which one to take back if it did not,
+ * and our own head moves last: equal heads say so (eng_succeed.c). */
+static void slot_give(struct session *s, uint32_t slot,
+		      const struct slot *contents, struct wire_queue *queue,
+		      uint32_t *head)
 {
+	s->giving = slot + 1;
+	atomic_signal_fence(memory_order_seq_cst);
+	s->slot[slot] = *contents;
 	queue->slot[*head % WIRE_QUEUE] = slot;
+	atomic_store_explicit(&queue->head, *head + 1, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
+	s->giving = 0;
+	atomic_signal_fence(memory_order_seq_cst);
 	*head += 1;
-	atomic_store_explicit(&queue->head, *head, memory_order_release);
+	s->view.held++;
 }
 
 static bool send_file(const struct session *s, const struct question *q,
@@ -189,6 +201,7 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s)
 	uint32_t deadline = atomic_load_explicit(&s->deadline_ms[q->kind],
 						 memory_order_relaxed);
 	struct wire_event *w;
+	struct slot given;
 	uint16_t slot;
 
 	if (!s->free_count) {
@@ -218,10 +231,9 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s)
 		w->flags |= WIRE_EVENT_FILE;
 	}
 	s->free_count--;
-	s->slot[slot] = (struct slot){ .id = q->id, .question = q->index,
-				       .file = w->flags & WIRE_EVENT_FILE };
-	s->files_out += s->slot[slot].file;
-	s->view.held++;
+	given = (struct slot){ .id = q->id, .question = q->index,
+			       .file = w->flags & WIRE_EVENT_FILE };
+	s->files_out += given.file;
 	s->view.asked++;
 	q->slot[s->index] = slot;
 	q->asked |= bit;
@@ -229,8 +241,8 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s)
 	if (q->due[s->index].ns < e->next_due.ns) {
 		e->next_due = q->due[s->index];
 	}
-	queue_push(&e->region[s->index].events->questions, &s->question_head,
-		   slot);
+	slot_give(s, slot, &given, &e->region[s->index].events->questions,
+		  &s->question_head);
 	eng_wake(e, s);
 	return true;
 }
@@ -471,9 +483,9 @@ static bool tell_one(struct engine *e, struct session *s, uint32_t kind,
 	if (field) {
 		slot_number(w, field, value);
 	}
-	s->slot[slot] = (struct slot){ .id = w->id, .question = QUESTION_NONE };
-	s->view.held++;
-	queue_push(&e->region[s->index].events->news, &s->news_head, slot);
+	slot_give(s, slot,
+		  &(struct slot){ .id = w->id, .question = QUESTION_NONE },
+		  &e->region[s->index].events->news, &s->news_head);
 	eng_wake(e, s);
 	return true;
 }
@@ -518,9 +530,9 @@ void eng_news(struct engine *e, struct session *s, uint32_t kind,
 		slot_number(w, BAILEY_FIELD_EXIT_STATUS,
 			    (uint64_t)record->status);
 	}
-	s->slot[slot] = (struct slot){ .id = w->id, .question = QUESTION_NONE };
-	s->view.held++;
 	s->view.news++;
-	queue_push(&e->region[s->index].events->news, &s->news_head, slot);
+	slot_give(s, slot,
+		  &(struct slot){ .id = w->id, .question = QUESTION_NONE },
+		  &e->region[s->index].events->news, &s->news_head);
 	eng_wake(e, s);
 }

@@ -60,6 +60,7 @@ struct question *eng_question_new(struct engine *e)
 	q->path_length = 0;
 	q->path[0] = '\0';
 	q->finding.size = 0;
+	q->object.inode = 0;    /* not known yet: eng_succeed.c blames by it */
 	return q;
 }
 

@@ -13,6 +13,7 @@
  * An event whose object the kernel could not open has already been denied by
  * the kernel; where FAN_REPORT_FD_ERROR is known we see it and count it.
  */
+#include <string.h>
 #include <sys/fanotify.h>
 
 #include "base/log.h"
@@ -22,10 +23,22 @@
 #define FAN_OPEN_EXEC_PERM 0x00040000
 #endif
 
+/* Noted for all of a batch before the first of it is looked at: a worker that
+ * dies over one must not lose who asked the others. */
+void eng_asked_by(struct engine *e, int fd, int32_t pid, uint64_t mask)
+{
+	if (fd >= 0 && fd < (int)HANDOFF_FDS) {
+		atomic_store_explicit(&e->asked_by[fd],
+				      (uint64_t)(uint32_t)pid << 32 |
+					      (uint32_t)mask,
+				      memory_order_relaxed);
+	}
+}
+
 int eng_source_read(struct engine *e)
 {
 	struct fanotify_event_metadata *m;
-	ssize_t n;
+	ssize_t n, left;
 	int taken = 0;
 
 	n = read(HANDOFF_FD_GROUP, e->read_buffer,
@@ -33,7 +46,11 @@ int eng_source_read(struct engine *e)
 	if (n <= 0) {
 		return 0;
 	}
-	e->read_bytes = (uint32_t)n;
+	left = n;
+	for (m = (void *)e->read_buffer; FAN_EVENT_OK(m, left);
+	     m = FAN_EVENT_NEXT(m, left)) {
+		eng_asked_by(e, m->fd, m->pid, m->mask);
+	}
 	for (m = (void *)e->read_buffer; FAN_EVENT_OK(m, n);
 	     m = FAN_EVENT_NEXT(m, n)) {
 		taken++;
@@ -43,7 +60,9 @@ int eng_source_read(struct engine *e)
 		}
 		eng_intake(e, m->fd, m->mask, m->pid);
 	}
-	e->read_bytes = 0;
+	/* All of them stand in questions or are answered: a later death must
+	 * not find them here and take them for new ones. */
+	memset(e->read_buffer, 0, sizeof(e->read_buffer));
 	atomic_fetch_add_explicit(&e->table->progress, 1,
 				  memory_order_relaxed);
 	return taken;

@@ -8,6 +8,9 @@
  *                          question that the kernel may still wait for
  *   read_buffer            the kernel copies an event's record there before it
  *                          installs the descriptor
+ *   asked_by[]             who asked through each descriptor; cleared before
+ *                          the close. Our own death while we take over changes
+ *                          nothing of it, where the questions are reset.
  *   table->verdict[]       written before the answer, cleared before the close:
  *                          what stands there is the answer, repeat it
  *   regions                the heads of the queues that products read
@@ -22,23 +25,9 @@
 
 #include "broker/eng.h"
 
-#ifndef FAN_OPEN_EXEC_PERM
-#define FAN_OPEN_EXEC_PERM 0x00040000
-#endif
-
-static const uint64_t kind_mask[ENG_KINDS] = {
-	[ENG_OPEN] = FAN_OPEN_PERM,
-	[ENG_EXEC] = FAN_OPEN_EXEC_PERM,
-};
-
 #define SUCCEED_POLL 1024      /* no more than the smallest RLIMIT_NOFILE */
 
 static_assert(HANDOFF_FDS % SUCCEED_POLL == 0, "whole polls");
-
-struct inherited {
-	int32_t pid;
-	uint64_t mask;
-};
 
 static void succeed_blame(struct engine *e)
 {
@@ -49,6 +38,9 @@ static void succeed_blame(struct engine *e)
 		return;
 	}
 	q = &e->question[e->current];
+	if (!q->object.inode) { /* it died before it knew which */
+		return;
+	}
 	for (size_t i = 0; i < ENG_DEATHS; i++) {
 		if (e->death[i].inode == q->object.inode &&
 		    e->death[i].device == q->object.device &&
@@ -66,13 +58,39 @@ static void succeed_blame(struct engine *e)
 	e->death[at].count = 1;
 }
 
+/* A slot that was being given away is the product's if either queue's head
+ * moved; if none did, it is free again. */
+static void succeed_giving(struct session *s, const struct wire_events *events)
+{
+	if (s->giving && events->questions.head == s->question_head &&
+	    events->news.head == s->news_head) {
+		s->slot[s->giving - 1].id = 0;
+	}
+	s->giving = 0;
+	s->question_head = events->questions.head;
+	s->news_head = events->news.head;
+}
+
+/* The answer that the dead one was about may have been taken already. Twice is
+ * the same as once but for a slot's release, which would be a fault. */
+static void succeed_taking(struct session *s, const struct wire_answers *answers)
+{
+	struct wire_answer a = answers->answer[s->answers_taken % WIRE_ANSWERS];
+
+	if (s->answers_taken != answers->head &&
+	    a.type == WIRE_ANSWER_RELEASE && a.slot < WIRE_SLOTS &&
+	    s->slot[a.slot].id != a.id) {
+		s->answers_taken++;
+	}
+}
+
 static void succeed_sessions(struct engine *e)
 {
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		struct session *s = &e->session[i];
 
-		s->question_head = e->region[i].events->questions.head;
-		s->news_head = e->region[i].events->news.head;
+		succeed_giving(s, e->region[i].events);
+		succeed_taking(s, e->region[i].answers);
 		s->probe = QUESTION_NONE;
 		s->free_count = 0;
 		s->files_out = 0;
@@ -82,36 +100,24 @@ static void succeed_sessions(struct engine *e)
 			s->files_out += s->slot[n].file;
 			if (s->slot[n].id) {
 				s->view.held++;
-			} else if (s->free_count < s->manifest.hold) {
+			} else if (n < s->manifest.hold) {
 				s->free_slot[s->free_count++] = (uint16_t)n;
 			}
 		}
 	}
 }
 
-/* Who asked through this descriptor: its open question, or the last read. */
-static bool succeed_find(const struct engine *e, int fd,
-			 struct inherited *ret_event)
+/* What the dead one had read and not yet noted. A number that is not an event's
+ * any more is not looked at by succeed_descriptors(). */
+static void succeed_read(struct engine *e)
 {
 	const struct fanotify_event_metadata *m = (const void *)e->read_buffer;
 	long left = sizeof(e->read_buffer);
 
-	for (uint32_t i = 0; i < ENG_QUESTIONS; i++) {
-		const struct question *q = &e->question[i];
-
-		if (q->state != QUESTION_FREE && q->fd == fd) {
-			*ret_event = (struct inherited){ q->asker.pid,
-							 kind_mask[q->kind] };
-			return true;
-		}
-	}
 	for (; FAN_EVENT_OK(m, left); m = FAN_EVENT_NEXT(m, left)) {
-		if (m->fd == fd) {
-			*ret_event = (struct inherited){ m->pid, m->mask };
-			return true;
-		}
+		eng_asked_by(e, m->fd, m->pid, m->mask);
 	}
-	return false;
+	memset(e->read_buffer, 0, sizeof(e->read_buffer));
 }
 
 static void succeed_questions_reset(struct engine *e)
@@ -152,7 +158,6 @@ static void succeed_open(bool ret_open[HANDOFF_FDS])
 
 static void succeed_descriptors(struct engine *e)
 {
-	static struct inherited event[HANDOFF_FDS];
 	static uint8_t what[HANDOFF_FDS];
 	static bool is_open[HANDOFF_FDS];
 	enum { CLOSED, STRAY, OPEN, ANSWERED };
@@ -165,13 +170,14 @@ static void succeed_descriptors(struct engine *e)
 		}
 		what[fd] = e->table->verdict[fd] != HANDOFF_VERDICT_NONE
 				   ? ANSWERED
-			   : succeed_find(e, fd, &event[fd]) ? OPEN : STRAY;
+			   : e->asked_by[fd] ? OPEN : STRAY;
 	}
 	succeed_questions_reset(e);
 	for (int fd = HANDOFF_FD_END; fd < (int)HANDOFF_FDS; fd++) {
 		if (what[fd] == OPEN) {
 			e->view.handed_over++;
-			eng_intake(e, fd, event[fd].mask, event[fd].pid);
+			eng_intake(e, fd, e->asked_by[fd] & UINT32_MAX,
+				   (int32_t)(e->asked_by[fd] >> 32));
 		} else if (what[fd] != CLOSED) {
 			eng_source_answer(e, fd,
 					  e->table->verdict[fd] ==
@@ -195,6 +201,6 @@ void eng_succeed(struct engine *e)
 	e->snapshot = NULL;     /* mapped by the dead one only */
 	process_table_recover(e->processes);
 	succeed_sessions(e);
+	succeed_read(e);
 	succeed_descriptors(e);
-	memset(e->read_buffer, 0, sizeof(e->read_buffer));
 }

@@ -29,10 +29,10 @@ static int death_kill(pid_t pid)
 	return 1;
 }
 
-int replay_die(struct replay *r, replay_work *work, unsigned long after,
-	       unsigned long *ret_steps)
+int replay_die(struct replay *r, replay_work *work, struct replay_point after,
+	       struct replay_point *ret_ran)
 {
-	unsigned long steps = 0;
+	struct replay_point ran = { 0, 0 };
 	int status = 0;
 	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL,
 				   NULL, NULL);
@@ -44,16 +44,20 @@ int replay_die(struct replay *r, replay_work *work, unsigned long after,
 		death_child(r, work);
 	}
 	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
-		if (steps >= after && !atomic_load(&r->group->inside)) {
-			*ret_steps = steps;
+		bool there = ran.stops >= after.stops;
+
+		*ret_ran = ran;
+		if (there && ran.steps >= after.steps &&
+		    !atomic_load(&r->group->inside)) {
 			return death_kill(pid);
 		}
-		steps++;
-		if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) < 0) {
+		ran.stops += !there;
+		ran.steps += there;
+		if (ptrace(there ? PTRACE_SINGLESTEP : PTRACE_SYSCALL, pid,
+			   NULL, NULL) < 0) {
 			death_kill(pid);
 			return result_errno();
 		}
 	}
-	*ret_steps = steps;
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
 }

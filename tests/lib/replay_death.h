@@ -15,10 +15,16 @@
  * thread's, or anything. */
 typedef void replay_work(struct replay *r);
 
-/* Runs the work in a worker that is killed after so many instructions. Returns
- * 1 if it was, 0 if the work was done before, or a negative errno (no ptrace
- * here). *ret_steps: how many instructions it ran. */
-int replay_die(struct replay *r, replay_work *work, unsigned long after,
-	       unsigned long *ret_steps) must_use;
+/* A point in its life: so many stops at system calls (two each: before and
+ * behind), then so many instructions. */
+struct replay_point {
+	unsigned long stops, steps;
+};
+
+/* Runs the work in a worker that is killed at that point. Returns 1 if it was,
+ * 0 if the work was done before, or a negative errno (no ptrace here).
+ * *ret_ran: how far it came. */
+int replay_die(struct replay *r, replay_work *work, struct replay_point after,
+	       struct replay_point *ret_ran) must_use;
 
 #endif
