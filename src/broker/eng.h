@@ -317,6 +317,9 @@ struct engine {
 	uint32_t used_count;
 	uint32_t free_question[ENG_QUESTIONS];
 	struct question question[ENG_QUESTIONS];
+	/* of those that wait for a product: asker and object, to find one with
+	 * the same key without touching all; 0: none */
+	uint32_t leader[ENG_QUESTIONS];
 	mono_t next_due;
 	struct { uint32_t uid, count; } uid_open[ENG_UIDS];
 	struct twin twin[ENG_TWINS];

@@ -152,13 +152,26 @@ static void intake_remember_exec(struct engine *e, const struct question *q)
 	t->verdict = 0;         /* set by eng_verdict_apply */
 }
 
+static uint32_t intake_key(const struct engine *e, const struct question *q)
+{
+	uint64_t h = hash_pair(q->object.inode ^ e->seed,
+			       (uint64_t)q->asker.pid << 1 | q->kind);
+
+	return (uint32_t)h | 1;
+}
+
 /* Same asker, same object as it is, same name: one answer serves both. */
 static struct question *intake_leader(struct engine *e,
 				      const struct question *q)
 {
+	uint32_t key = intake_key(e, q);
+
 	for (uint32_t i = 0; i < ENG_QUESTIONS; i++) {
 		struct question *o = &e->question[i];
 
+		if (e->leader[i] != key) {
+			continue;
+		}
 		if (o != q && o->state == QUESTION_OPEN && o->waiting &&
 		    o->asker.pid == q->asker.pid && o->kind == q->kind &&
 		    o->asker.start_ns == q->asker.start_ns &&
@@ -258,6 +271,7 @@ static void intake_decide(struct engine *e, struct question *q)
 		return;
 	}
 	q->had_writer = q->kind == ENG_EXEC && eng_object_is_written(q->fd);
+	e->leader[q->index] = intake_key(e, q);
 	eng_dispatch(e, q, ruling.satisfied);
 	eng_verdict_settle(e, q);
 }

@@ -124,6 +124,7 @@ static void succeed_questions_reset(struct engine *e)
 {
 	memset(e->uid_open, 0, sizeof(e->uid_open));
 	memset(e->twin, 0, sizeof(e->twin));
+	memset(e->leader, 0, sizeof(e->leader));
 	e->open_count = 0;
 	e->used_count = 0;
 	e->unsent_count = 0;

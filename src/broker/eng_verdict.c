@@ -229,6 +229,7 @@ void eng_verdict_apply(struct engine *e, struct question *q,
 		eng_cache_enter(e, q);
 	}
 	eng_decision_record(e, q);
+	e->leader[q->index] = 0;
 	verdict_followers(e, q);
 	verdict_release(e, q);
 }

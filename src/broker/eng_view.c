@@ -60,12 +60,19 @@ void eng_view_accept(struct engine *e)
 	int fd = accept4(HANDOFF_FD_VIEW, NULL, NULL,
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0) {
+	uint32_t others = 0;
+
+	if (fd < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0) {
+		fd_closep(&fd);
 		return;
 	}
 	for (size_t i = 0; i < ENG_VIEWERS; i++) {
+		others += viewer[i].fd >= 0 && viewer[i].uid != 0;
+	}
+	for (size_t i = 0; i < ENG_VIEWERS; i++) {
 		if (viewer[i].fd < 0 &&
-		    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0) {
+		    (who.uid == 0 || others < ENG_VIEWERS / 2)) {
 			viewer[i] = (struct viewer){ .fd = fd, .uid = who.uid };
 			e->viewer_fd[i] = fd;
 			e->ours[fd] = 1;

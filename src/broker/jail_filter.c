@@ -15,7 +15,7 @@
  * The one execve: a filter cannot count, and it must be in place before the
  * program runs. execve is allowed only if its *sixth* argument, which the
  * kernel ignores, holds 64 random bits that exist in this process until the
- * exec replaces its memory (docs/decisions/jail.md).
+ * exec replaces its memory (docs/decisions/011-jail.md).
  */
 #include "broker/jail.h"
 

@@ -20,9 +20,20 @@ void mon_admin_accept(struct mon *m)
 	struct ucred who;
 	socklen_t size = sizeof(who);
 
-	for (size_t i = 0; fd >= 0 && i < MON_CLIENTS; i++) {
+	uint32_t others = 0;
+
+	if (fd < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0) {
+		fd_closep(&fd);
+		return;
+	}
+	/* Half of the places are root's: nobody keeps `bailey off` out. */
+	for (size_t i = 0; i < MON_CLIENTS; i++) {
+		others += m->client[i].fd >= 0 && m->client[i].uid != 0;
+	}
+	for (size_t i = 0; i < MON_CLIENTS; i++) {
 		if (m->client[i].fd < 0 &&
-		    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0) {
+		    (who.uid == 0 || others < MON_CLIENTS / 2)) {
 			m->client[i] = (struct mon_client){ .fd = fd,
 							    .uid = who.uid };
 			return;
