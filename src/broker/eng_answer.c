@@ -15,6 +15,13 @@
 
 #include "broker/eng.h"
 
+/* The answer holds for no more than the narrowest of those who gave it. */
+static const uint8_t scope_width[] = {
+	[BAILEY_SCOPE_ONCE] = 0,
+	[BAILEY_SCOPE_OBJECT_EXE] = 1,
+	[BAILEY_SCOPE_OBJECT] = 2,
+};
+
 static void answer_opinion(struct engine *e, struct question *q,
 			   struct session *s, const struct wire_answer *a)
 {
@@ -27,7 +34,7 @@ static void answer_opinion(struct engine *e, struct question *q,
 			       a->verdict == BAILEY_VERDICT_DENY)) {
 		q->finding = a->finding;
 	}
-	if (a->scope < q->scope) {
+	if (scope_width[a->scope] < scope_width[q->scope]) {
 		q->scope = a->scope;
 	}
 	if (a->verdict == BAILEY_VERDICT_DENY) {

@@ -341,8 +341,8 @@ static void dispatch_to(struct engine *e, struct question *q,
 
 	if (eng_poisoned(e, q, s->index)) {
 		e->view.poison++;
-		q->by = VIEW_BY_POISON;
 		dispatch_fallback(e, q, s, s->manifest.on_poison);
+		q->by = VIEW_BY_POISON;
 		return;
 	}
 	if (s->view.state == VIEW_STATE_SUSPECT &&

@@ -58,11 +58,20 @@ static bool verdict_ask_again(struct engine *e, struct question *q)
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		struct session *s = &e->session[i];
 
-		if ((decided & 1u << i) && s->phase == SESSION_SERVING &&
-		    eng_dispatch_one(e, q, s)) {
-			q->allowed &= ~(1u << i);
+		if (!(decided & 1u << i)) {
+			continue;
+		}
+		q->allowed &= ~(1u << i);
+		if (s->phase == SESSION_SERVING && eng_dispatch_one(e, q, s)) {
 			q->waiting |= 1u << i;
 			asked = true;
+			continue;
+		}
+		q->missed |= 1u << i;   /* what it said is of another object */
+		if (eng_fallback(e, q, s, s->manifest.on_miss) ==
+		    BAILEY_VERDICT_DENY) {
+			q->denied |= 1u << i;
+			q->by = VIEW_BY_MISS;
 		}
 	}
 	return asked;
@@ -171,6 +180,10 @@ void eng_verdict_settle(struct engine *e, struct question *q)
 		if (q->kind == ENG_EXEC) {      /* like ETXTBSY */
 			eng_verdict_apply(e, q, BAILEY_VERDICT_DENY,
 					  VIEW_BY_CHANGED);
+			return;
+		}
+		if (q->denied & ~q->observing) {        /* by a fallback */
+			eng_verdict_settle(e, q);
 			return;
 		}
 	}
