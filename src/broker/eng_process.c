@@ -352,20 +352,19 @@ static struct entry *apply_exec(struct process_table *table,
 	return entry;
 }
 
-/* An exit of another process with this pid tells that ours is gone too. */
+/* An exit of another process with this pid tells that ours is gone too. Last
+ * threads that end at once may each bring a record. */
 static struct entry *apply_exit(struct process_table *table,
 				struct entry *known,
 				const struct process_record *record)
 {
-	if (!known || out_of_date(known, record)) {
+	if (!known || out_of_date(known, record) || known->state != LIVE) {
 		return NULL;
 	}
-	if (known->state == LIVE) {
-		change_begin(table, known);
-		move(table, known, EXITED);
-		known->time_ns = record->time_ns;
-		change_end(table);
-	}
+	change_begin(table, known);
+	move(table, known, EXITED);
+	known->time_ns = record->time_ns;
+	change_end(table);
 	return same_start(known, record) ? known : NULL;
 }
 

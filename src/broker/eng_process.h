@@ -67,7 +67,7 @@ void process_table_init(struct process_table *memory);
  * again. */
 void process_table_recover(struct process_table *table);
 /* Applies one record. Returns the process it is about, or null (exit or ids of
- * an unknown one). Borrowed until the next apply. */
+ * an unknown one; an exit that was known). Borrowed until the next apply. */
 const struct process *process_table_apply(struct process_table *table,
 					  const struct process_record *record);
 /* The process with this pid now, else the last that had it, if it is still

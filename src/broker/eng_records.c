@@ -42,7 +42,10 @@ static void record_apply(void *context, const struct process_record *record,
 	struct engine *e = context;
 
 	(void)bytes;
-	process_table_apply(e->processes, record);
+	if (!process_table_apply(e->processes, record) &&
+	    record->type == PROCESS_EXIT) {
+		return;         /* said before, or of one never heard of */
+	}
 	if (record->type == PROCESS_EXEC) {
 		record_unmediated(e, record);
 	}
