@@ -100,6 +100,7 @@ struct mon {
 	struct admin_doctor doctor[MON_DOCTOR];
 	uint32_t doctors;
 	struct mon_alive *alive;        /* in the state directory */
+	bool alive_counted;             /* mon_alive_again was here */
 	/* tick */
 	mono_t tick;
 	uint64_t tick_progress, tick_cpu;

@@ -258,6 +258,7 @@ void mon_alive_again(struct mon *m)
 {
 	uint64_t now = boot_now_ns();
 
+	m->alive_counted = true;
 	if (m->alive->running && now > m->alive->last_ns) {
 		m->unprotected_ns += now - m->alive->last_ns;
 		log_error("the monitor before this one was killed: nobody "
@@ -266,8 +267,13 @@ void mon_alive_again(struct mon *m)
 	}
 }
 
+/* Not before mon_alive_again: a start that takes longer than a tick would
+ * wipe out what the one before us left, and so would one that fails. */
 void mon_alive_touch(struct mon *m)
 {
+	if (!m->alive_counted) {
+		return;
+	}
 	m->alive->last_ns = boot_now_ns();
 	m->alive->unprotected_ns = m->unprotected_ns;
 	m->alive->running = m->engine_ready;
