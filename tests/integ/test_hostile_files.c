@@ -573,9 +573,12 @@ int main(int argc, char **argv)
 	};
 
 	hostile_require_root();
-	if (argc != 2 || hostile_place(&host, argv[1]) < 0) {
-		fputs("usage: test_hostile_files BUILD\n", stderr);
+	if (argc < 2 || hostile_place(&host, argv[1]) < 0) {
+		fputs("usage: test_hostile_files BUILD [PATTERN]\n", stderr);
 		return 1;
+	}
+	if (argc > 2) {
+		cmocka_set_test_filter(argv[2]);
 	}
 	return cmocka_run_group_tests(tests, start, stop);
 }

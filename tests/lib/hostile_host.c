@@ -235,7 +235,6 @@ bool hostile_protects(const struct hostile *h, int limit_ms)
 	uint64_t end = ns_now_ns() + (uint64_t)limit_ms * 1000000u;
 	int error;
 
-	hostile_file(h, "proof", "EVIL proof", 0644, HOSTILE_OTHER);
 	while ((error = hostile_open(h, HOSTILE_OTHER, "proof", NULL)) !=
 	       EPERM) {
 		if (ns_now_ns() > end) {
@@ -292,11 +291,17 @@ static void mounts_now(const struct hostile *h, struct hostile *ret_shared)
 
 int hostile_place(struct hostile *h, const char *build)
 {
+	int r;
+
 	*h = (struct hostile){ .child = 0 };
 	if (!realpath(build, h->build)) {
 		return -errno;
 	}
-	return ns_env_init(&h->env, "256m");
+	r = ns_env_init(&h->env, "256m");
+	if (r == 0) {
+		hostile_file(h, "proof", "EVIL proof", 0644, HOSTILE_OTHER);
+	}
+	return r;
 }
 
 static int write_manifest(const struct hostile *h,

@@ -8,7 +8,8 @@
  * real products are for some files:
  *
  *   slow   it looks at once and answers SLOW_MS later, serving others meanwhile
- *   hang   it takes the question and never answers
+ *   hang   it takes the question and never answers; it lets go of it after
+ *          HANG_MS
  *   crash  its parser faults
  *
  * A script is judged by its second line, a program by what stands in it after
@@ -21,6 +22,7 @@
 #include <bailey/client.h>
 
 #define SLOW_MS 150u
+#define HANG_MS 3000u           /* above every deadline that tests choose */
 #define HELD 1024u
 #define LOOK (128u * 1024u)
 
@@ -28,12 +30,19 @@ static const struct bailey_finding found = {
 	sizeof(found), 80, 100, "evil", "begins with EVIL", ""
 };
 
-static struct held {
+struct held {
 	struct bailey_event *event;
-	enum bailey_verdict verdict;
+	enum bailey_verdict verdict;    /* NONE: never answered */
 	int64_t due_ms;
-} held[HELD];
-static size_t held_first, held_next;
+};
+
+/* First in, first out: all in one queue wait equally long. */
+struct queue {
+	struct held held[HELD];
+	size_t first, next;
+};
+
+static struct queue slow, hung;
 
 static int64_t now_ms(void)
 {
@@ -83,19 +92,40 @@ static void answer(struct bailey_client *client, struct bailey_event *event,
 }
 
 /* Answers what is due; returns how long there is nothing to do, or -1. */
-static int answer_held(struct bailey_client *client)
+static int queue_answer(struct bailey_client *client, struct queue *queue)
 {
-	while (held_first != held_next) {
-		struct held *h = &held[held_first % HELD];
+	while (queue->first != queue->next) {
+		struct held *h = &queue->held[queue->first % HELD];
 		int64_t left = h->due_ms - now_ms();
 
 		if (left > 0) {
 			return (int)left;
 		}
-		answer(client, h->event, h->verdict);
-		held_first++;
+		queue->first++;
+		if (h->verdict != BAILEY_VERDICT_NONE) {
+			answer(client, h->event, h->verdict);
+		} else {
+			bailey_event_unref(h->event);
+		}
 	}
 	return -1;
+}
+
+static int answer_held(struct bailey_client *client)
+{
+	int a = queue_answer(client, &slow), b = queue_answer(client, &hung);
+
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+static void queue_add(struct queue *queue, struct bailey_event *event,
+		      enum bailey_verdict verdict, int64_t ms)
+{
+	if (queue->next - queue->first == HELD) {
+		abort();
+	}
+	queue->held[queue->next++ % HELD] = (struct held){ event, verdict,
+							   now_ms() + ms };
 }
 
 static void judge(struct bailey_client *client, struct bailey_event *event)
@@ -105,10 +135,10 @@ static void judge(struct bailey_client *client, struct bailey_event *event)
 	} else if (named(event, "crash")) {
 		abort();
 	} else if (named(event, "hang")) {
-		return;         /* held for good */
-	} else if (named(event, "slow") && held_next - held_first < HELD) {
-		held[held_next++ % HELD] = (struct held){
-			event, look(event), now_ms() + SLOW_MS };
+		(void)look(event);      /* it has taken the descriptor */
+		queue_add(&hung, event, BAILEY_VERDICT_NONE, HANG_MS);
+	} else if (named(event, "slow")) {
+		queue_add(&slow, event, look(event), SLOW_MS);
 	} else {
 		answer(client, event, look(event));
 	}
