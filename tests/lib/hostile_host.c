@@ -304,6 +304,15 @@ int hostile_place(struct hostile *h, const char *build)
 	return r;
 }
 
+void hostile_mounts(struct hostile *h)
+{
+	static struct hostile *shared;
+
+	shared = shared ? shared : hostile_shared(sizeof(*shared));
+	mounts_now(h, shared);
+	memcpy(h->mounts, shared->mounts, sizeof(h->mounts));
+}
+
 static int write_manifest(const struct hostile *h,
 			  const struct hostile_wish *wish)
 {
@@ -424,12 +433,9 @@ static void note_pid(pid_t pid, void *context)
 
 int hostile_run(struct hostile *h, const struct hostile_wish *wish)
 {
-	static struct hostile *shared;
 	int out[2], r;
 
-	shared = shared ? shared : hostile_shared(sizeof(*shared));
-	mounts_now(h, shared);
-	memcpy(h->mounts, shared->mounts, sizeof(h->mounts));
+	hostile_mounts(h);
 	r = write_manifest(h, wish);
 	r = r < 0 ? r : write_rules(h, wish);
 	if (r < 0 || pipe2(out, O_CLOEXEC) < 0) {

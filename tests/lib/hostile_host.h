@@ -57,6 +57,8 @@ int hostile_run(struct hostile *h, const struct hostile_wish *wish)
 int hostile_end(struct hostile *h) __attribute__((warn_unused_result));
 /* hostile_end(), then the place is removed. */
 int hostile_stop(struct hostile *h) __attribute__((warn_unused_result));
+/* The test itself changed mounts: this is the host as it was. */
+void hostile_mounts(struct hostile *h);
 void hostile_log(const struct hostile *h);
 
 /* An actor: act(argument) in a child of that uid, standing in the tree. Its
