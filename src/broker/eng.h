@@ -196,7 +196,7 @@ struct session {
 	mono_t started;         /* its process */
 	bool gone;              /* the monitor said that it ended */
 	bool served;            /* since the keeper started */
-	uint32_t subscribed[ENG_KINDS]; /* deadlines, of the former instance too */
+	uint32_t subscribed[ENG_KINDS]; /* deadlines, also of the last one */
 	uint64_t log_second, request_second;
 	uint32_t log_count, request_count;
 	_Atomic uint32_t mute_now;

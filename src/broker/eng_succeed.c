@@ -73,7 +73,8 @@ static void succeed_giving(struct session *s, const struct wire_events *events)
 
 /* The answer that the dead one was about may have been taken already. Twice is
  * the same as once but for a slot's release, which would be a fault. */
-static void succeed_taking(struct session *s, const struct wire_answers *answers)
+static void succeed_taking(struct session *s,
+			   const struct wire_answers *answers)
 {
 	struct wire_answer a = answers->answer[s->answers_taken % WIRE_ANSWERS];
 

@@ -99,7 +99,7 @@ enum view_product_state {
 	X(kernel_cached, "verdicts handed to the kernel as ignore marks")     \
 	X(changed, "asked again because the object changed meanwhile")        \
 	X(poison, "not asked: the object made a product fail twice")          \
-	X(kept, "allowed at once: the keep list names it")                        \
+	X(kept, "allowed at once: the keep list names it")                 \
 	X(unmediated, "programs started from unmarked file systems")          \
 	X(process_lost, "process records lost in the kernel's ring")          \
 	X(handed_over, "questions that a worker inherited from a dead one")   \

@@ -74,7 +74,7 @@ struct context {
 	unsigned loads;                 /* which of the load, by bit */
 	struct load *load;
 	struct stat_series back_ms;     /* product crash to protection */
-	uint32_t wrong[LOAD_KINDS];     /* evil that was allowed, by what it is */
+	uint32_t wrong[LOAD_KINDS];     /* allowed evil, by what it is */
 	uint32_t wrong_deny, engine_refused;
 	uint32_t evil_denied;
 	uint32_t fallback_allow;        /* nobody was there who could know */

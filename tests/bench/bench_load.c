@@ -56,7 +56,8 @@ int load_files(struct server *server)
 		unsigned count;
 	} files[] = {
 		{ "admin_evil", 1 }, { "rule_evil", 1 }, { "object_evil", 1 },
-		{ "once_evil", 1 }, { "spin", 1 }, { "hold", 1000 }, { "storm", 16 },
+		{ "once_evil", 1 }, { "spin", 1 }, { "hold", 1000 },
+		{ "storm", 16 },
 	};
 	int r = 0;
 

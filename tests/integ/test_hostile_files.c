@@ -86,7 +86,7 @@ static void a_write_lease_hangs_neither_asker_nor_engine(void **state)
 struct stores {
 	const char *name;
 	void (*store)(int fd, char *map, const char *text);
-	volatile int turn;      /* odd: the actor stores; even: the test opens */
+	volatile int turn;      /* odd: actor stores; even: test opens */
 	volatile int stop;
 };
 

@@ -246,7 +246,8 @@ void replay_process(struct replay *r, int32_t pid, uint32_t uid,
 		.exe_device = 1, .exe_inode = exe_inode,
 	};
 
-	sure(process_table_apply(r->e->processes, &record) != NULL, "a process");
+	sure(process_table_apply(r->e->processes, &record) != NULL,
+	     "a process");
 }
 
 /* The ring of bpf_ringbuf: the writer's position, then the data. */

@@ -428,7 +428,11 @@ static void is_the_keep_list_first(void **state)
 static void is_the_administrator_before_any_product(void **state)
 {
 	serve();
-	assert_int_equal(replay_product_rules(&p[0], "deny file.open path-prefix \"/tmp\" and uid 1000\n"), 0);
+	assert_int_equal(
+		replay_product_rules(&p[0],
+				     "deny file.open path-prefix \"/tmp\" "
+				     "and uid 1000\n"),
+		0);
 	is_answered(open_file(user_file("x")), DENY);
 	assert_int_equal(replay_denial(r)->by, VIEW_BY_RULE);
 	replay_rules(r, "allow file.open uid 1000\n");
@@ -441,8 +445,8 @@ static void does_a_products_allow_stand_for_it_alone(void **state)
 	uint32_t q;
 
 	serve_two();
-	assert_int_equal(replay_product_rules(&p[0], "allow file.open uid 1000\n"),
-			 0);
+	assert_int_equal(
+		replay_product_rules(&p[0], "allow file.open uid 1000\n"), 0);
 	q = open_file(user_file("x"));
 	is_answered(q, NONE);
 	assert_null(replay_take(&p[0]));
@@ -550,7 +554,8 @@ static void does_a_new_epoch_end_what_is_cached(void **state)
 	open_file(file);
 	answers(&p[0], ALLOW, OBJECT);
 	is_answered(open_file(file), ALLOW);
-	assert_int_equal(replay_product_rules(&p[0], "allow file.open uid 7\n"), 0);
+	assert_int_equal(
+		replay_product_rules(&p[0], "allow file.open uid 7\n"), 0);
 	is_answered(open_file(file), NONE);
 }
 
