@@ -68,6 +68,7 @@
 #define ENG_STALL_WINDOW_NS (10u * MONO_S)
 
 enum eng_kind { ENG_OPEN, ENG_EXEC, ENG_KINDS };
+extern const uint32_t eng_kind_event[ENG_KINDS];       /* enum bailey_event_kind */
 
 enum { ENG_NEWS_FORK = 1, ENG_NEWS_STARTED = 2, ENG_NEWS_EXIT = 4 };
 
@@ -500,6 +501,10 @@ void eng_session_gone(struct engine *e, uint32_t index);
 void eng_session_stop(struct engine *e, uint32_t index);
 void eng_session_request(struct engine *e, struct session *s);
 bool eng_session_starting(const struct engine *e);
+void eng_session_state(struct session *s, enum view_product_state state);
+/* The service thread ends it; the reply thread has eng_session_fault(). */
+void eng_session_fail(struct engine *e, struct session *s,
+		      enum session_fault fault);
 /* Does any product in enforce mode stand: the monitor's answer if both engine
  * halves die. */
 void eng_enforcing_changed(struct engine *e);

@@ -11,11 +11,6 @@
 
 #include "broker/eng.h"
 
-static const uint32_t kind_event[ENG_KINDS] = {
-	[ENG_OPEN] = BAILEY_EVENT_FILE_OPEN,
-	[ENG_EXEC] = BAILEY_EVENT_PROCESS_EXEC,
-};
-
 const char *eng_fault_text(enum session_fault fault)
 {
 	static const char *const text[] = {
@@ -64,7 +59,7 @@ static void decision_write(struct engine *e, struct decisions *ring,
 	d->id = q->id;
 	d->time_ns = wall_now_ns();
 	d->took_ns = mono_between(q->read_at, mono_now());
-	d->kind = kind_event[q->kind];
+	d->kind = eng_kind_event[q->kind];
 	d->verdict = q->verdict;
 	d->would = q->would ? q->would : q->verdict;
 	d->by = q->by;

@@ -6,176 +6,22 @@
  * each product that subscribed, is serving, did not mute it and whose own
  * rules did not settle it. A product that cannot be asked now gets its
  * fallback at once; a fallback is never cached.
- *
- * The engine keeps every index of a ring itself and never reads one back from
- * memory that a product can write.
  */
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "broker/eng.h"
-
-static const uint32_t kind_event[ENG_KINDS] = {
-	[ENG_OPEN] = BAILEY_EVENT_FILE_OPEN,
-	[ENG_EXEC] = BAILEY_EVENT_PROCESS_EXEC,
-};
-
-/* ---- filling a slot ---- */
-
-static void slot_number(struct wire_event *w, enum bailey_field field,
-			uint64_t value)
-{
-	w->number[field] = (int64_t)value;
-	w->present |= 1ull << field;
-}
-
-static void slot_string(struct wire_event *w, enum bailey_field field,
-			const char *bytes, size_t length)
-{
-	if (length + 1 > WIRE_SLOT_SIZE - w->size || length > UINT16_MAX) {
-		return;         /* does not fit: absent, never cut short */
-	}
-	w->string[field - 40] = (struct wire_string){
-		.offset = (uint16_t)w->size, .length = (uint16_t)length };
-	memcpy((char *)w + w->size, bytes, length);
-	((char *)w)[w->size + length] = '\0';
-	w->size += (uint32_t)length + 1;
-	w->present |= 1ull << field;
-}
-
-static void slot_process(const struct engine *e, struct wire_event *w,
-			 const struct session *s, int32_t pid)
-{
-	const struct process *p = process_table_find(e->processes, pid);
-
-	slot_number(w, BAILEY_FIELD_PID, (uint64_t)pid);
-	if (!p) {
-		slot_number(w, BAILEY_FIELD_UNCERTAIN, 1);
-		return;
-	}
-	slot_number(w, BAILEY_FIELD_PPID, (uint64_t)p->ppid);
-	slot_number(w, BAILEY_FIELD_UID, p->uid);
-	slot_number(w, BAILEY_FIELD_GID, p->gid);
-	slot_number(w, BAILEY_FIELD_SESSION, (uint64_t)p->session);
-	slot_number(w, BAILEY_FIELD_START_TIME, p->start_ns);
-	slot_number(w, BAILEY_FIELD_GENERATION, p->generation);
-	slot_number(w, BAILEY_FIELD_CGROUP, p->cgroup);
-	slot_number(w, BAILEY_FIELD_UNCERTAIN, p->uncertain);
-	if (p->exe_inode) {
-		slot_number(w, BAILEY_FIELD_EXE_DEVICE, p->exe_device);
-		slot_number(w, BAILEY_FIELD_EXE_INODE, p->exe_inode);
-	}
-	slot_string(w, BAILEY_FIELD_COMM, p->comm,
-		    strnlen(p->comm, sizeof(p->comm)));
-	if (p->exe_path_length) {
-		slot_string(w, BAILEY_FIELD_EXE_PATH, p->exe_path,
-			    p->exe_path_length);
-	}
-	if (s->manifest.see_arguments && p->arguments_length) {
-		slot_string(w, BAILEY_FIELD_ARGUMENTS, p->arguments,
-			    p->arguments_length);
-	}
-}
-
-static void slot_object(struct wire_event *w, const struct question *q)
-{
-	size_t length;
-	const char *path = eng_path(&length);
-
-	slot_number(w, BAILEY_FIELD_DEVICE, q->object.device);
-	slot_number(w, BAILEY_FIELD_INODE, q->object.inode);
-	slot_number(w, BAILEY_FIELD_OBJECT_GENERATION, q->object.generation);
-	slot_number(w, BAILEY_FIELD_SIZE, q->object.size);
-	slot_number(w, BAILEY_FIELD_FILE_MODE, q->object.mode);
-	slot_number(w, BAILEY_FIELD_OWNER, q->object.owner);
-	slot_number(w, BAILEY_FIELD_LINKS, q->object.links);
-	slot_number(w, BAILEY_FIELD_CHANGED, q->object.changed_ns);
-	slot_number(w, BAILEY_FIELD_PATH_FOREIGN, q->path_foreign);
-	if (length) {
-		slot_string(w, BAILEY_FIELD_PATH, path, length);
-	}
-}
-
-static struct wire_event *slot_of(const struct engine *e,
-				  const struct session *s, uint32_t slot)
-{
-	return (struct wire_event *)((char *)e->region[s->index].events +
-				     WIRE_SLOTS_OFFSET +
-				     (size_t)slot * WIRE_SLOT_SIZE);
-}
-
-static struct wire_event *slot_begin(struct engine *e, struct session *s,
-				     uint32_t slot, uint32_t kind, uint64_t id)
-{
-	struct wire_event *w = slot_of(e, s, slot);
-
-	w->size = sizeof(*w);
-	w->kind = kind;
-	w->id = id;
-	w->present = 0;
-	w->flags = 0;
-	memset(w->string, 0, sizeof(w->string));
-	slot_number(w, BAILEY_FIELD_SEQUENCE, ++s->sequence);
-	return w;
-}
-
-/* ---- queues and wake-ups ---- */
-
-void eng_wake(struct engine *e, struct session *s)
-{
-	static const char byte = 1;
-
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&e->region[s->index].answers->product_sleeping,
-				 memory_order_relaxed)) {
-		/* Our own description, O_NONBLOCK: full means it is awake. */
-		ssize_t n = write(s->wake_product, &byte, 1);
-		(void)n;
-	}
-}
-
-/* The slot is the product's from the moment that the queue's head moves, and
- * only then. `giving` tells a successor which one to take back if it did not,
- * and our own head moves last: equal heads say so (eng_succeed.c). */
-static void slot_give(struct session *s, uint32_t slot,
-		      const struct slot *contents, struct wire_queue *queue,
-		      uint32_t *head)
-{
-	s->giving = slot + 1;
-	atomic_signal_fence(memory_order_seq_cst);
-	s->slot[slot] = *contents;
-	queue->slot[*head % WIRE_QUEUE] = slot;
-	atomic_store_explicit(&queue->head, *head + 1, memory_order_release);
-	atomic_signal_fence(memory_order_seq_cst);
-	s->giving = 0;
-	atomic_signal_fence(memory_order_seq_cst);
-	*head += 1;
-	s->view.held++;
-}
+#include "base/pass.h"
+#include "broker/eng_slot.h"
 
 static bool send_file(const struct session *s, const struct question *q,
 		      uint32_t slot)
 {
 	struct wire_file file = { .id = q->id, .slot = slot };
-	struct iovec iov = { &file, sizeof(file) };
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
-			    .msg_control = &control,
-			    .msg_controllen = sizeof(control) };
 
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.header), &q->fd, sizeof(int));
-	return sendmsg(s->files, &m, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+	return pass_send(s->files, &file, sizeof(file), &q->fd, 1,
+			 MSG_DONTWAIT) == 0;
 }
-
-/* ---- one product ---- */
 
 /* It keeps many descriptors, one of them long after its answer: each holds a
  * file open that somebody may want to unmount or delete. */
@@ -210,12 +56,12 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s)
 	}
 	slot = s->free_slot[s->free_count - 1];
 	q->due[s->index] = mono_add(mono_now(), deadline * MONO_MS);
-	w = slot_begin(e, s, slot, kind_event[q->kind], q->id);
-	slot_number(w, BAILEY_FIELD_KIND_SEQUENCE, ++s->kind_sequence[q->kind]);
-	slot_number(w, BAILEY_FIELD_TIME, q->read_at.ns);
-	slot_number(w, BAILEY_FIELD_DEADLINE, q->due[s->index].ns);
-	slot_process(e, w, s, q->asker.pid);
-	slot_object(w, q);
+	w = eng_slot_begin(e, s, slot, eng_kind_event[q->kind], q->id);
+	eng_slot_number(w, BAILEY_FIELD_KIND_SEQUENCE, ++s->kind_sequence[q->kind]);
+	eng_slot_number(w, BAILEY_FIELD_TIME, q->read_at.ns);
+	eng_slot_number(w, BAILEY_FIELD_DEADLINE, q->due[s->index].ns);
+	eng_slot_process(e, w, s, q->asker.pid);
+	eng_slot_object(w, q);
 	w->flags = WIRE_EVENT_QUESTION;
 	if (S_ISREG(q->object.mode) &&
 	    atomic_load_explicit(&s->want_file[q->kind],
@@ -241,8 +87,8 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s)
 	if (q->due[s->index].ns < e->next_due.ns) {
 		e->next_due = q->due[s->index];
 	}
-	slot_give(s, slot, &given, &e->region[s->index].events->questions,
-		  &s->question_head);
+	eng_slot_give(s, slot, &given, &e->region[s->index].events->questions,
+		      &s->question_head);
 	eng_wake(e, s);
 	return true;
 }
@@ -266,7 +112,7 @@ static bool dispatch_muted(const struct engine *e, const struct session *s,
 	for (uint32_t i = 0; i < s->mute_count[now]; i++) {
 		const struct bailey_mute *m = &s->mutes[now][i];
 
-		if (m->kind && m->kind != kind_event[q->kind]) {
+		if (m->kind && m->kind != eng_kind_event[q->kind]) {
 			continue;
 		}
 		if (m->by == BAILEY_MUTE_UID && m->number == q->asker.uid) {
@@ -291,7 +137,7 @@ bool eng_granted(const struct session *s, enum eng_kind kind)
 {
 	for (size_t i = 0; i < MANIFEST_EVENTS && s->manifest.ask[i].kind;
 	     i++) {
-		if (s->manifest.ask[i].kind == kind_event[kind]) {
+		if (s->manifest.ask[i].kind == eng_kind_event[kind]) {
 			return true;
 		}
 	}
@@ -456,83 +302,3 @@ uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied)
 	return q->waiting;
 }
 
-/* ---- news ---- */
-
-static const struct {
-	uint32_t bit;
-	uint32_t kind;
-	enum bailey_field field;        /* 0: none */
-} tell_table[] = {
-	{ ENG_TELL_MODE, BAILEY_EVENT_MODE, BAILEY_FIELD_MODE_NOW },
-	{ ENG_TELL_CONFIG, BAILEY_EVENT_CONFIG, 0 },
-	{ ENG_TELL_STOP, BAILEY_EVENT_STOP, 0 },
-};
-
-static bool tell_one(struct engine *e, struct session *s, uint32_t kind,
-		     enum bailey_field field, uint64_t value)
-{
-	struct wire_event *w;
-	uint16_t slot;
-
-	if (!s->free_count) {
-		return false;           /* again when it gives one back */
-	}
-	slot = s->free_slot[--s->free_count];
-	w = slot_begin(e, s, slot, kind, ++e->next_id);
-	slot_number(w, BAILEY_FIELD_TIME, mono_now().ns);
-	if (field) {
-		slot_number(w, field, value);
-	}
-	slot_give(s, slot,
-		  &(struct slot){ .id = w->id, .question = QUESTION_NONE },
-		  &e->region[s->index].events->news, &s->news_head);
-	eng_wake(e, s);
-	return true;
-}
-
-void eng_tell(struct engine *e, struct session *s)
-{
-	uint32_t tell = atomic_load_explicit(&s->tell, memory_order_relaxed);
-
-	for (size_t i = 0; tell && i < sizeof(tell_table) /
-					      sizeof(*tell_table); i++) {
-		if ((tell & tell_table[i].bit) &&
-		    tell_one(e, s, tell_table[i].kind, tell_table[i].field,
-			     atomic_load(&s->mode))) {
-			atomic_fetch_and(&s->tell, ~tell_table[i].bit);
-		}
-	}
-	if (s->news_told != s->view.news_lost &&
-	    s->free_count > s->manifest.hold / 2 &&
-	    tell_one(e, s, BAILEY_EVENT_LOST, BAILEY_FIELD_COUNT,
-		     s->view.news_lost - s->news_told)) {
-		s->news_told = s->view.news_lost;
-	}
-}
-
-
-void eng_news(struct engine *e, struct session *s, uint32_t kind,
-	      const struct process_record *record)
-{
-	struct wire_event *w;
-	uint16_t slot;
-
-	/* Half of the slots are kept for questions. */
-	if (s->free_count <= s->manifest.hold / 2) {
-		s->view.news_lost++;
-		return;
-	}
-	slot = s->free_slot[--s->free_count];
-	w = slot_begin(e, s, slot, kind, ++e->next_id);
-	slot_number(w, BAILEY_FIELD_TIME, record->time_ns);
-	slot_process(e, w, s, record->pid);
-	if (kind == BAILEY_EVENT_PROCESS_EXIT) {
-		slot_number(w, BAILEY_FIELD_EXIT_STATUS,
-			    (uint64_t)record->status);
-	}
-	s->view.news++;
-	slot_give(s, slot,
-		  &(struct slot){ .id = w->id, .question = QUESTION_NONE },
-		  &e->region[s->index].events->news, &s->news_head);
-	eng_wake(e, s);
-}

@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+const uint32_t eng_kind_event[ENG_KINDS] = {
+	[ENG_OPEN] = BAILEY_EVENT_FILE_OPEN,
+	[ENG_EXEC] = BAILEY_EVENT_PROCESS_EXEC,
+};
+
 /* Which process fields come with any event about a process. `traced`: exact
  * while tracepoints deliver, a hint from /proc. */
 #define SUBJECT_FIELDS(X)                                                     \

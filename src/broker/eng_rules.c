@@ -15,11 +15,6 @@
 #include "broker/eng.h"
 #include "broker/eng_set.h"
 
-static const uint32_t kind_event[ENG_KINDS] = {
-	[ENG_OPEN] = BAILEY_EVENT_FILE_OPEN,
-	[ENG_EXEC] = BAILEY_EVENT_PROCESS_EXEC,
-};
-
 bool eng_kept(const struct engine *e, const struct object *object)
 {
 	uint32_t low = 0, high = e->keep_count;
@@ -53,7 +48,7 @@ static void rules_gather(struct engine *e, struct question *q,
 	const struct process *p;
 
 	*facts = (struct rule_facts){
-		.kind = kind_event[q->kind],
+		.kind = eng_kind_event[q->kind],
 		.have = RULE_FACT_OBJECT | RULE_FACT_MODE | RULE_FACT_OWNER |
 			RULE_FACT_SIZE,
 		.device = q->object.device, .inode = q->object.inode,
@@ -189,13 +184,13 @@ void eng_rules_changed(struct engine *e)
 
 	for (uint32_t k = 0; k < ENG_KINDS; k++) {
 		const struct rule_program *p = e->admin.rules;
-		uint32_t needs = p ? rule_program_needs(p, kind_event[k]) : 0;
+		uint32_t needs = p ? rule_program_needs(p, eng_kind_event[k]) : 0;
 
 		programs += p != NULL;
 		for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 			p = e->session[i].rules.rules;
 			if (p) {
-				needs |= rule_program_needs(p, kind_event[k]);
+				needs |= rule_program_needs(p, eng_kind_event[k]);
 				programs++;
 			}
 		}

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/pass.h"
 #include "broker/eng.h"
 
 #define SERVICE_STREAM_MS 50
@@ -234,31 +235,17 @@ static void control_files(struct engine *e, const struct handoff_message *m,
 static void service_control(struct engine *e)
 {
 	struct handoff_message m;
-	struct iovec iov = { &m, sizeof(m) };
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(4 * sizeof(int))];
-	} control;
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1,
-			    .msg_control = &control,
-			    .msg_controllen = sizeof(control) };
-	struct cmsghdr *c;
-	int fds[4];
-	size_t count = 0;
-	ssize_t n = recvmsg(HANDOFF_FD_CONTROL, &h,
-			    MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	int fds[PASS_FDS];
+	size_t count;
+	int got = pass_receive(HANDOFF_FD_CONTROL, &m, sizeof(m), fds, &count,
+			       MSG_DONTWAIT);
 
-	if (n == 0) {
+	if (got == 0) {
 		log_error("the monitor is gone; ending");
 		_exit(0);
 	}
-	if (n != sizeof(m) || m.index >= HANDOFF_PRODUCTS) {
+	if (got < 0 || m.index >= HANDOFF_PRODUCTS) {
 		return;
-	}
-	c = CMSG_FIRSTHDR(&h);
-	if (c && c->cmsg_type == SCM_RIGHTS) {
-		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(fds, CMSG_DATA(c), count * sizeof(int));
 	}
 	for (size_t i = 0; i < count; i++) {
 		e->ours[fds[i]] = 1;

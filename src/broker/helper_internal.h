@@ -20,13 +20,13 @@
 
 #include <stdbool.h>
 
+#include "base/pass.h"
 #include "base/mono.h"
 #include "broker/helper.h"
 #include "broker/jail.h"
 
 #define HELPER_JOBS 8u
 #define HELPER_GUESTS (HANDOFF_PRODUCTS * 2u + 4u)
-#define HELPER_FDS 16u          /* in one datagram */
 #define HELPER_LIMIT_MS 30000u  /* of a job whose request names none */
 
 /* What a prepare job hands to the loop. Descriptors beside it: the bits of
@@ -122,17 +122,6 @@ void own_remove(pid_t pid);
 void own_sweep(void);
 /* fork(); the child returns only after it was registered. */
 pid_t own_fork(void);
-
-/* ---- helper_channel.c: datagrams with descriptors ---- */
-
-/* 0, or an errno. Blocks. fds stay the caller's. */
-must_use int channel_send(int socket, const void *bytes, size_t size,
-			  const int *fds, size_t count);
-/* 1 a datagram of exactly size, 0 the end, or an errno (-EBADMSG: another
- * size; its descriptors are closed). ret_fds: HELPER_FDS of them, owned. */
-must_use int channel_receive(int socket, void *ret_bytes, size_t size,
-			     int *ret_fds, size_t *ret_count);
-void channel_close_fds(const int *fds, size_t count);
 
 /* ---- helper_reply.c ---- */
 

@@ -358,7 +358,7 @@ _Noreturn static void launch_keeper_child(const int *fds, size_t count)
 {
 	char *const arguments[] = { (char *)"bailey-engine", NULL };
 	char *const environment[] = { NULL };
-	int high[HELPER_FDS];
+	int high[PASS_FDS];
 	sigset_t none;
 
 	sigemptyset(&none);

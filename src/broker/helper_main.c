@@ -122,10 +122,10 @@ static void main_start(struct helper *helper,
 static int main_request(struct helper *helper)
 {
 	static struct helper_request request;
-	int fds[HELPER_FDS];
+	int fds[PASS_FDS];
 	size_t count;
-	int r = channel_receive(helper->socket, &request, sizeof(request), fds,
-				&count);
+	int r = pass_receive(helper->socket, &request, sizeof(request), fds,
+				&count, 0);
 
 	if (r <= 0) {
 		return r == -EBADMSG;
@@ -138,7 +138,7 @@ static int main_request(struct helper *helper)
 	} else {
 		main_start(helper, &request);
 	}
-	channel_close_fds(fds, count);
+	pass_close(fds, count);
 	return 1;
 }
 
@@ -182,10 +182,10 @@ static void main_job_end(struct helper *helper, struct job *job)
 static void main_job_message(struct helper *helper, struct job *job)
 {
 	static struct helper_message message;
-	int fds[HELPER_FDS];
+	int fds[PASS_FDS];
 	size_t count;
-	int r = channel_receive(job->channel, &message, sizeof(message), fds,
-				&count);
+	int r = pass_receive(job->channel, &message, sizeof(message), fds,
+				&count, 0);
 
 	if (r <= 0) {
 		main_job_end(helper, job);
@@ -194,7 +194,7 @@ static void main_job_message(struct helper *helper, struct job *job)
 	if (!message.prepared) {
 		job->answered = job->answered || message.reply.more == 0;
 		loop_reply(helper, &job->request, &message.reply, fds, count);
-		channel_close_fds(fds, count);
+		pass_close(fds, count);
 		return;
 	}
 	/* The launch answers. The child does nothing now but exit. */

@@ -208,7 +208,7 @@ void task_prepare(const struct helper *helper,
 	for (unsigned i = 0; i < JAIL_MEASURES; i++) {
 		prepared->error[i] = error[i];
 	}
-	if (channel_send(channel, &message, sizeof(message), send, count) < 0) {
+	if (pass_send(channel, &message, sizeof(message), send, count, 0) < 0) {
 		_exit(1);
 	}
 }

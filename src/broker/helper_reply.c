@@ -15,7 +15,7 @@ void job_reply(int channel, const struct helper_request *request,
 	reply->index = request->index;
 	message.prepared = 0;
 	message.reply = *reply;
-	if (channel_send(channel, &message, sizeof(message), fds, count) < 0) {
+	if (pass_send(channel, &message, sizeof(message), fds, count, 0) < 0) {
 		_exit(1);
 	}
 }
@@ -49,5 +49,5 @@ void loop_reply(const struct helper *helper,
 	reply->job = request->job;
 	reply->index = request->index;
 	/* If the monitor is gone the loop sees it at its next turn. */
-	(void)!channel_send(helper->socket, reply, sizeof(*reply), fds, count);
+	(void)!pass_send(helper->socket, reply, sizeof(*reply), fds, count, 0);
 }

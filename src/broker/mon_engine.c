@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/pass.h"
 #include "broker/mon.h"
 
 #define KEEPER_LIMIT_MS 2000
@@ -73,26 +74,12 @@ void mon_keeper_started(struct mon *m, const struct helper_reply *r, int *fds,
 void mon_engine_tell(struct mon *m, const struct handoff_message *message,
 		     const int *fds, size_t count)
 {
-	struct iovec iov = { (void *)(uintptr_t)message, sizeof(*message) };
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(8 * sizeof(int))];
-	} control = { 0 };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int r = m->engine_ready ? pass_send(m->control, message,
+					    sizeof(*message), fds, count,
+					    MSG_DONTWAIT) : 0;
 
-	if (!m->engine_ready) {
-		return;
-	}
-	if (count) {
-		h.msg_control = &control;
-		h.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
-		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
-	}
-	if (sendmsg(m->control, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-		log_error("the engine does not listen: %m");
+	if (r < 0) {
+		log_error("the engine does not listen: %s", strerror(-r));
 	}
 }
 

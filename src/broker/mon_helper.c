@@ -6,34 +6,21 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/pass.h"
 #include "base/text.h"
 #include "broker/mon.h"
-
-#define HELPER_FDS 8
 
 int mon_helper_ask(struct mon *m, const struct helper_request *request,
 		   const int *fds, size_t count)
 {
-	struct iovec iov = { (void *)(uintptr_t)request, sizeof(*request) };
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(16 * sizeof(int))];
-	} control = { 0 };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int r = pass_send(m->helper, request, sizeof(*request), fds, count,
+			  MSG_DONTWAIT);
 
-	if (count) {
-		h.msg_control = &control;
-		h.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
-		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+	if (r < 0) {
+		log_error("the helper does not take a request: %s",
+			  strerror(-r));
 	}
-	if (sendmsg(m->helper, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-		log_error("the helper does not take a request: %m");
-		return result_errno();
-	}
-	return 0;
+	return r;
 }
 
 void mon_helper_rules(struct mon *m)
@@ -101,30 +88,16 @@ static void on_done(struct mon *m, const struct helper_reply *r, int *fds,
 void mon_helper_read(struct mon *m)
 {
 	static struct helper_reply r;
-	struct iovec iov = { &r, sizeof(r) };
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(HELPER_FDS * sizeof(int))];
-	} control;
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1,
-			    .msg_control = &control,
-			    .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(m->helper, &h, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
-	int fds[HELPER_FDS];
-	size_t count = 0;
+	int fds[PASS_FDS];
+	size_t count;
+	int got = pass_receive(m->helper, &r, sizeof(r), fds, &count, 0);
 
-	if (n == 0) {
+	if (got == 0) {
 		log_error("the helper is gone; ending, to be started anew");
 		m->stopping = true;
-		return;
 	}
-	if (n != sizeof(r)) {
+	if (got <= 0) {
 		return;
-	}
-	if (c && c->cmsg_type == SCM_RIGHTS) {
-		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(fds, CMSG_DATA(c), count * sizeof(int));
 	}
 	switch (r.type) {
 	case HELPER_MANIFEST:

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* broker/helper_channel.c - datagrams with descriptors */
-#include "broker/helper_internal.h"
+#include "base/pass.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 
-union channel_control {
+union pass_control {
 	struct cmsghdr align;
-	char bytes[CMSG_SPACE(HELPER_FDS * sizeof(int))];
+	char bytes[CMSG_SPACE(PASS_FDS * sizeof(int))];
 };
 
-int channel_send(int socket, const void *bytes, size_t size, const int *fds,
-		 size_t count)
+int pass_send(int socket, const void *bytes, size_t size, const int *fds,
+	      size_t count, int flags)
 {
-	union channel_control control = { 0 };
-	struct iovec part = { .iov_base = (void *)bytes, .iov_len = size };
+	union pass_control control = { 0 };
+	struct iovec part = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = size };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 	ssize_t n;
 
-	if (count > HELPER_FDS) {
+	if (count > PASS_FDS) {
 		return -E2BIG;
 	}
 	if (count) {
@@ -33,22 +33,22 @@ int channel_send(int socket, const void *bytes, size_t size, const int *fds,
 		memcpy(CMSG_DATA(c), fds, count * sizeof(int));
 	}
 	do {
-		n = sendmsg(socket, &message, MSG_NOSIGNAL);
+		n = sendmsg(socket, &message, flags | MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? result_errno() : 0;
 }
 
-void channel_close_fds(const int *fds, size_t count)
+void pass_close(const int *fds, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		close(fds[i]);
 	}
 }
 
-int channel_receive(int socket, void *ret_bytes, size_t size, int *ret_fds,
-		    size_t *ret_count)
+int pass_receive(int socket, void *ret_bytes, size_t size, int *ret_fds,
+		 size_t *ret_count, int flags)
 {
-	union channel_control control;
+	union pass_control control;
 	struct iovec part = { .iov_base = ret_bytes, .iov_len = size };
 	struct msghdr message = {
 		.msg_iov = &part, .msg_iovlen = 1,
@@ -59,7 +59,7 @@ int channel_receive(int socket, void *ret_bytes, size_t size, int *ret_fds,
 
 	*ret_count = 0;
 	do {
-		n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+		n = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0) {
 		return result_errno();
@@ -76,7 +76,7 @@ int channel_receive(int socket, void *ret_bytes, size_t size, int *ret_fds,
 		return 0;
 	}
 	if ((size_t)n != size || message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-		channel_close_fds(ret_fds, *ret_count);
+		pass_close(ret_fds, *ret_count);
 		*ret_count = 0;
 		return -EBADMSG;
 	}
