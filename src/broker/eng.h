@@ -254,7 +254,8 @@ struct cache_entry {
 	uint64_t exe_inode;     /* 0: scope is the object alone */
 	uint32_t exe_device;
 	uint32_t epoch;
-	uint8_t kind, verdict, rest[6];
+	uint8_t kind, verdict, rest[2];
+	uint32_t deciders;      /* bit per product that denied */
 };
 
 struct twin {

@@ -40,51 +40,73 @@ static const uint64_t kind_mask[ENG_KINDS] = {
 	[ENG_EXEC] = FAN_OPEN_EXEC_PERM,
 };
 
-void eng_cache_remember(struct engine *e)
+static bool remembered_is(const struct remembered *r, uint32_t kind,
+			  const struct object *object)
 {
-	uint64_t head = atomic_load(&e->denials.head);
-	uint64_t n = head < ENG_REMEMBERED ? head : ENG_REMEMBERED;
+	return r->inode == object->inode && r->kind == kind &&
+	       r->device == object->device &&
+	       r->generation == object->generation &&
+	       r->changed_ns == object->changed_ns && r->size == object->size;
+}
 
-	for (uint64_t i = head - n; i < head; i++) {
-		const struct view_decision *d =
-			&e->denials.entry[i % e->denials.size];
-
-		if (d->verdict == BAILEY_VERDICT_DENY &&
-		    d->scope == BAILEY_SCOPE_OBJECT && d->deciders) {
-			e->remembered[e->remembered_count++] =
-				(struct remembered){
-					d->device, d->inode, d->generation,
-					d->changed_ns, d->size, d->deciders,
-					d->kind == BAILEY_EVENT_PROCESS_EXEC
-						? ENG_EXEC : ENG_OPEN };
+static const struct remembered *remembered_find(const struct engine *e,
+						uint32_t kind,
+						const struct object *object)
+{
+	for (uint32_t i = 0; i < e->remembered_count; i++) {
+		if (remembered_is(&e->remembered[i], kind, object)) {
+			return &e->remembered[i];
 		}
+	}
+	return NULL;
+}
+
+static void remember(struct engine *e, const struct view_decision *d)
+{
+	const struct object object = {
+		.device = d->device, .inode = d->inode,
+		.generation = d->generation, .changed_ns = d->changed_ns,
+		.size = d->size };
+	uint32_t kind = d->kind == BAILEY_EVENT_PROCESS_EXEC ? ENG_EXEC
+							      : ENG_OPEN;
+
+	if (d->verdict == BAILEY_VERDICT_DENY && d->deciders &&
+	    d->scope == BAILEY_SCOPE_OBJECT &&
+	    !remembered_find(e, kind, &object)) {
+		e->remembered[e->remembered_count++] = (struct remembered){
+			object.device, object.inode, object.generation,
+			object.changed_ns, object.size, d->deciders, kind };
 	}
 }
 
-/* Is one of those who denied it not back yet? */
-static bool cache_remembered(const struct engine *e, const struct question *q)
+/* The newest first, each object once: one that is tried all the time may not
+ * wash the others away. */
+void eng_cache_remember(struct engine *e)
 {
+	uint64_t head = atomic_load(&e->denials.head);
+	uint64_t n = head < e->denials.size ? head : e->denials.size;
+
+	for (uint64_t i = 1; i <= n && e->remembered_count < ENG_REMEMBERED;
+	     i++) {
+		remember(e, &e->denials.entry[(head - i) % e->denials.size]);
+	}
+}
+
+/* Who of those who denied it is not back yet? */
+static uint32_t cache_remembered(const struct engine *e,
+				 const struct question *q)
+{
+	const struct remembered *r = remembered_find(e, q->kind, &q->object);
 	uint32_t absent = 0;
 
-	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+	for (uint32_t i = 0; r && i < HANDOFF_PRODUCTS; i++) {
 		const struct session *s = &e->session[i];
 
 		absent |= s->served || atomic_load(&s->mode) !=
 						BAILEY_MODE_ENFORCE
 				  ? 0 : 1u << i;
 	}
-	for (uint32_t i = 0; i < e->remembered_count; i++) {
-		const struct remembered *r = &e->remembered[i];
-
-		if (r->inode == q->object.inode && r->kind == q->kind &&
-		    r->device == q->object.device &&
-		    r->generation == q->object.generation &&
-		    r->changed_ns == q->object.changed_ns &&
-		    r->size == q->object.size && (r->deciders & absent)) {
-			return true;
-		}
-	}
-	return false;
+	return r ? r->deciders & absent : 0;
 }
 
 static struct cache_entry *cache_slot(struct engine *e,
@@ -127,6 +149,7 @@ static void cache_write(struct cache_entry *c, const struct question *q,
 	c->exe_device = exe ? (uint32_t)q->asker.exe_device : 0;
 	c->epoch = q->epoch;
 	c->kind = (uint8_t)q->kind;
+	c->deciders = verdict == BAILEY_VERDICT_DENY ? q->denied : 0;
 	atomic_signal_fence(memory_order_seq_cst);
 	c->verdict = (uint8_t)verdict;
 }
@@ -144,12 +167,14 @@ bool eng_cache_find(struct engine *e, struct question *q,
 		    enum bailey_verdict *ret_verdict)
 {
 	const struct cache_entry *c = cache_slot(e, q, false);
+	uint32_t deciders = e->remembered_count ? cache_remembered(e, q) : 0;
 
-	if (e->remembered_count && cache_remembered(e, q)) {
+	if (deciders) {
+		q->denied = deciders;   /* in the record: remembered again */
+		q->scope = BAILEY_SCOPE_OBJECT;
 		*ret_verdict = BAILEY_VERDICT_DENY;
 		return true;
 	}
-
 	if (!cache_matches(c, q, false)) {
 		if (!q->asker.known || q->asker.uncertain) {
 			return false;
@@ -162,6 +187,8 @@ bool eng_cache_find(struct engine *e, struct question *q,
 	if (!cache_stable(q)) {
 		return false;
 	}
+	q->denied = c->deciders;
+	q->scope = c->exe_inode ? BAILEY_SCOPE_OBJECT_EXE : BAILEY_SCOPE_OBJECT;
 	*ret_verdict = c->verdict;
 	return true;
 }
@@ -240,7 +267,8 @@ void eng_revise(struct engine *e, struct session *s,
 		const struct bailey_object *object, enum bailey_verdict verdict,
 		const struct bailey_finding *finding)
 {
-	struct question q = { .finding = *finding };
+	struct question q = { .finding = *finding,
+			      .denied = 1u << s->index };
 	bool enforce;
 
 	if (!revise_object(e, s, object, &q.object)) {

@@ -86,7 +86,8 @@ enum handoff_message_type {
 	/* monitor -> engine */
 	HANDOFF_PRODUCT_ADD = 1,        /* manifest; fds: session, then content,
 					 * config, state: number has a bit for
-					 * each (1 << enum bailey_directory) */
+					 * each (1 << enum bailey_directory).
+					 * No fds: it is to come */
 	HANDOFF_PRODUCT_GONE,           /* index, number = wait status */
 	HANDOFF_PRODUCT_MODE,           /* index, number = enum bailey_mode */
 	HANDOFF_PRODUCT_SUSPEND,        /* index, number = 1 or 0 */

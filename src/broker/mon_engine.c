@@ -118,6 +118,22 @@ static void on_stale(struct mon *m, const struct handoff_message *message)
 	}
 }
 
+/* Before the first question: who is to come, so that its fallback stands, and
+ * what it denied before. */
+static void engine_expects(struct mon *m)
+{
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		struct mon_product *p = &m->product[i];
+		struct handoff_message add = { .type = HANDOFF_PRODUCT_ADD,
+					       .index = i };
+
+		if (p->used && p->wanted && !p->starting) {
+			add.manifest = p->manifest;
+			mon_engine_tell(m, &add, NULL, 0);
+		}
+	}
+}
+
 static void on_ready(struct mon *m, const struct handoff_message *message)
 {
 	if (m->engine_ready) {
@@ -131,6 +147,7 @@ static void on_ready(struct mon *m, const struct handoff_message *message)
 	}
 	on_stale(m, message);
 	mon_engine_knows(m);
+	engine_expects(m);
 	mon_engine_tell(m, &(struct handoff_message){ .type = HANDOFF_BEGIN },
 			NULL, 0);
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
