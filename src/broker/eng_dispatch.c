@@ -238,6 +238,23 @@ static void dispatch_hold(struct engine *e, struct question *q,
 	e->unsent_count++;
 }
 
+/* It was held before rules were there: what they say now decides. */
+static bool unsent_ruled(struct engine *e, struct question *q)
+{
+	struct ruling ruling;
+
+	eng_rules_judge(e, q, &ruling);
+	q->ruled_allow = ruling.satisfied;
+	if (ruling.verdict == BAILEY_VERDICT_NONE) {
+		return false;
+	}
+	q->rule_line = ruling.line;
+	q->cacheable = 0;
+	e->view.ruled++;
+	eng_verdict_apply(e, q, ruling.verdict, ruling.by);
+	return true;
+}
+
 void eng_unsent_send(struct engine *e, struct session *s)
 {
 	uint32_t bit = 1u << s->index;
@@ -252,7 +269,11 @@ void eng_unsent_send(struct engine *e, struct session *s)
 		q->waiting &= ~bit;
 		q->owing &= ~bit;
 		e->unsent_count--;
-		if (atomic_load(&s->deadline_ms[q->kind])) {
+		if (unsent_ruled(e, q)) {
+			continue;
+		}
+		if (atomic_load(&s->deadline_ms[q->kind]) &&
+		    !(q->ruled_allow & bit)) {
 			eng_identify_path(e, q);
 			dispatch_to(e, q, s);
 		}
