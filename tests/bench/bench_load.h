@@ -24,7 +24,7 @@
 #include "bench/bench_server.h"
 #include "bench/bench_stat.h"
 
-#define LOAD_NOTES 32768u
+#define LOAD_NOTES 49152u
 
 /* X(SYMBOL, "name", "files", us between two, by its whole path); evil ones by
  * what denies them */

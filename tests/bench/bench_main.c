@@ -8,7 +8,8 @@
  * while parts are killed, stopped and made to spin. Prints a table, writes one
  * flat JSON object. Exit code: 0 measured; 1 a wrong verdict, or with --strict
  * any missed budget (a busy machine misses some: look at the ratios again on a
- * quiet one); 2 something could not be measured.
+ * quiet one); 2 something could not be measured. With --verdicts the times do
+ * not matter: 1 a wrong verdict or no evil refused at all, else 0.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -24,7 +25,8 @@
 static void usage(FILE *out)
 {
 	fputs("usage: bench [--rounds N] [--fault | --fault-only] [--quick]\n"
-	      "             [--json FILE] [--markdown FILE] [--strict]\n"
+	      "             [--json FILE] [--markdown FILE]\n"
+	      "             [--strict | --verdicts]\n"
 	      "             [--only CASE,...] [--verbose]\n", out);
 }
 
@@ -99,6 +101,7 @@ static const struct option long_options[] = {
 	{ "only", required_argument, NULL, 'o' },
 	{ "quick", no_argument, NULL, 'q' },
 	{ "strict", no_argument, NULL, 's' },
+	{ "verdicts", no_argument, NULL, 'V' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 }
@@ -106,7 +109,7 @@ static const struct option long_options[] = {
 
 struct request {
 	struct bench_options options;
-	bool cases, faults, strict;
+	bool cases, faults, strict, verdicts;
 	const char *json, *markdown;
 };
 
@@ -142,6 +145,9 @@ static int parse(int argc, char **argv, struct request *request)
 		case 's':
 			request->strict = true;
 			break;
+		case 'V':
+			request->verdicts = true;
+			break;
 		case 'v':
 			request->options.verbose = true;
 			break;
@@ -162,6 +168,15 @@ static bool wrong(const struct figures *figures)
 	return allowed + denied > 0;
 }
 
+/* Was any evil refused at all? */
+static bool tried(const struct figures *figures)
+{
+	double denied = 0;
+
+	(void)figures_get(figures, "evil_denied", &denied);
+	return denied > 0;
+}
+
 static int finish(const struct request *request, const struct figures *figures,
 		  int failed)
 {
@@ -178,6 +193,9 @@ static int finish(const struct request *request, const struct figures *figures,
 	if (r != 0) {
 		fprintf(stderr, "bench: cannot save: %s\n", strerror(-r));
 		return 2;
+	}
+	if (request->verdicts) {
+		return wrong(figures) || !tried(figures);
 	}
 	printf("\n%d budgets missed, %d figures with a budget not measured\n",
 	       missed, absent);
@@ -200,7 +218,7 @@ int main(int argc, char **argv)
 	}
 	if (geteuid() != 0 || find_build(build, sizeof build) != 0) {
 		fputs("bench: needs root, in its build folder\n", stderr);
-		return 2;
+		return request.verdicts ? 77 : 2;
 	}
 	snprintf(paths->trivial, sizeof paths->trivial,
 		 "%s/tests/bench/trivial", build);

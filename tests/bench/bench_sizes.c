@@ -31,6 +31,26 @@ static void add_sleeps(pid_t pid, void *context)
 	}
 }
 
+/* What is shared counts once, whoever maps it: so all of it is Pss. */
+static void measure_memory(const struct broker_status *status,
+			   struct figures *figures)
+{
+	double monitor = (double)ns_proc_pss(status->monitor);
+	double engine = (double)ns_proc_pss(status->keeper) +
+			(double)ns_proc_pss(status->worker);
+
+	if (monitor > 0 && engine > 0) {
+		figures_set(figures, monitor, "rss_monitor_kb");
+		figures_set(figures, engine, "rss_engine_kb");
+	}
+	figures_set(figures, (double)ns_proc_pss(status->product[0].pid),
+		    "rss_product_kb");
+	figures_set(figures, (double)ns_proc_status(status->monitor, "VmRSS"),
+		    "vmrss_monitor_kb");
+	figures_set(figures, (double)ns_proc_status(status->worker, "VmRSS"),
+		    "vmrss_worker_kb");
+}
+
 static int measure_idle(const struct server *server,
 			const struct bench_paths *paths,
 			struct figures *figures)
@@ -44,13 +64,7 @@ static int measure_idle(const struct server *server,
 	if (r != 0) {
 		return r;
 	}
-	figures_set(figures, (double)ns_proc_status(status.monitor, "VmRSS"),
-		    "rss_monitor_kb");
-	figures_set(figures, (double)ns_proc_status(status.keeper, "VmRSS") +
-		    (double)ns_proc_status(status.worker, "VmRSS"),
-		    "rss_engine_kb");
-	figures_set(figures, (double)ns_proc_status(status.product[0].pid,
-						    "VmRSS"), "rss_product_kb");
+	measure_memory(&status, figures);
 	ns_sleep_ms(500);
 	before = after = (struct idle){ .monitor_pid = status.monitor };
 	ns_proc_tree(server->child, add_sleeps, &before);

@@ -49,15 +49,14 @@ static uint64_t task_cpu(const char *task)
 	return ns;
 }
 
-static uint64_t status_number(const char *directory, const char *key)
+/* "key:   number" on a line of its own. */
+static uint64_t line_number(const char *path, const char *key)
 {
-	char path[96], line[256];
+	char line[256];
 	size_t length = strlen(key);
 	uint64_t value = 0;
-	FILE *file;
+	FILE *file = fopen(path, "re");
 
-	snprintf(path, sizeof path, "%s/status", directory);
-	file = fopen(path, "re");
 	if (file == NULL) {
 		return 0;
 	}
@@ -69,6 +68,22 @@ static uint64_t status_number(const char *directory, const char *key)
 	}
 	fclose(file);
 	return value;
+}
+
+static uint64_t status_number(const char *directory, const char *key)
+{
+	char path[96];
+
+	snprintf(path, sizeof path, "%s/status", directory);
+	return line_number(path, key);
+}
+
+uint64_t ns_proc_pss(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
+	return line_number(path, "Pss");
 }
 
 static uint64_t task_sleeps(const char *task)

@@ -15,6 +15,9 @@
 uint64_t ns_proc_cpu_ns(pid_t pid);
 /* A line of /proc/PID/status, "VmRSS" in KiB; 0 if it is not there. */
 uint64_t ns_proc_status(pid_t pid, const char *key);
+/* Memory that is resident, KiB; a page that n processes share counts 1/n in
+ * each (Pss). 0 if it is not to be had. */
+uint64_t ns_proc_pss(pid_t pid);
 /* Times that its threads went to sleep (voluntary switches, all threads). */
 uint64_t ns_proc_sleeps(pid_t pid);
 /* It holds a fanotify group with at least one mark. */
