@@ -14,7 +14,8 @@ int pass_send(int socket, const void *bytes, size_t size, const int *fds,
 	      size_t count, int flags)
 {
 	union pass_control control = { 0 };
-	struct iovec part = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = size };
+	struct iovec part = { .iov_base = (void *)(uintptr_t)bytes,
+			      .iov_len = size };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 	ssize_t n;
 

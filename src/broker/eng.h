@@ -68,7 +68,8 @@
 #define ENG_STALL_WINDOW_NS (10u * MONO_S)
 
 enum eng_kind { ENG_OPEN, ENG_EXEC, ENG_KINDS };
-extern const uint32_t eng_kind_event[ENG_KINDS];       /* enum bailey_event_kind */
+/* Their enum bailey_event_kind (eng_known.c). */
+extern const uint32_t eng_kind_event[ENG_KINDS];
 
 enum { ENG_NEWS_FORK = 1, ENG_NEWS_STARTED = 2, ENG_NEWS_EXIT = 4 };
 

@@ -184,13 +184,14 @@ void eng_rules_changed(struct engine *e)
 
 	for (uint32_t k = 0; k < ENG_KINDS; k++) {
 		const struct rule_program *p = e->admin.rules;
-		uint32_t needs = p ? rule_program_needs(p, eng_kind_event[k]) : 0;
+		uint32_t event = eng_kind_event[k];
+		uint32_t needs = p ? rule_program_needs(p, event) : 0;
 
 		programs += p != NULL;
 		for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 			p = e->session[i].rules.rules;
 			if (p) {
-				needs |= rule_program_needs(p, eng_kind_event[k]);
+				needs |= rule_program_needs(p, event);
 				programs++;
 			}
 		}

@@ -65,7 +65,8 @@ void eng_slot_object(struct wire_event *w, const struct question *q)
 
 	eng_slot_number(w, BAILEY_FIELD_DEVICE, q->object.device);
 	eng_slot_number(w, BAILEY_FIELD_INODE, q->object.inode);
-	eng_slot_number(w, BAILEY_FIELD_OBJECT_GENERATION, q->object.generation);
+	eng_slot_number(w, BAILEY_FIELD_OBJECT_GENERATION,
+			q->object.generation);
 	eng_slot_number(w, BAILEY_FIELD_SIZE, q->object.size);
 	eng_slot_number(w, BAILEY_FIELD_FILE_MODE, q->object.mode);
 	eng_slot_number(w, BAILEY_FIELD_OWNER, q->object.owner);

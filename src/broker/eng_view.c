@@ -59,7 +59,6 @@ void eng_view_accept(struct engine *e)
 	socklen_t size = sizeof(who);
 	int fd = accept4(HANDOFF_FD_VIEW, NULL, NULL,
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
-
 	uint32_t others = 0;
 
 	if (fd < 0 ||

@@ -19,7 +19,6 @@ void mon_admin_accept(struct mon *m)
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct ucred who;
 	socklen_t size = sizeof(who);
-
 	uint32_t others = 0;
 
 	if (fd < 0 ||
