@@ -198,6 +198,7 @@ struct session {
 	mono_t started;         /* its process */
 	bool gone;              /* the monitor said that it ended */
 	bool served;            /* since the keeper started */
+	uint32_t replying;      /* a request was taken, its reply may be out */
 	uint32_t subscribed[ENG_KINDS]; /* deadlines, also of the last one */
 	uint64_t log_second, request_second;
 	uint32_t log_count, request_count;
@@ -241,6 +242,7 @@ struct session {
 	X(HUNG, "answered nothing for two deadlines")                         \
 	X(NOT_READY, "did not become ready in time")                          \
 	X(FILES, "did not take the descriptors sent to it")                   \
+	X(REPLY, "a reply to it was lost with the worker that made it")       \
 	X(RETURN, "did not return descriptors in time")                       \
 	X(DENIALS, "denied too much")
 
@@ -502,6 +504,7 @@ void eng_session_add(struct engine *e, const struct handoff_message *m,
 void eng_session_gone(struct engine *e, uint32_t index);
 void eng_session_stop(struct engine *e, uint32_t index);
 void eng_session_request(struct engine *e, struct session *s);
+void eng_session_succeed(struct engine *e);     /* a new worker, once */
 bool eng_session_starting(const struct engine *e);
 void eng_session_state(struct session *s, enum view_product_state state);
 /* The service thread ends it; the reply thread has eng_session_fault(). */

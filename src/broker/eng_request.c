@@ -65,6 +65,14 @@ static void session_reset(struct engine *e, struct session *s)
 	s->news_wanted = 0;
 }
 
+static void channel_close(struct engine *e, int *fd)
+{
+	if (*fd >= 0) {
+		e->ours[*fd] = 0;
+		close(fd_take(fd));
+	}
+}
+
 /* Each end of a wake pipe is its own open file description: nothing that the
  * product sets on its end changes ours. */
 static int session_channels(struct engine *e, struct session *s,
@@ -72,6 +80,10 @@ static int session_channels(struct engine *e, struct session *s,
 {
 	int to[2], from[2], files[2], size = FILES_SNDBUF;
 
+	/* Those of a worker that died over this HELLO. */
+	channel_close(e, &s->wake_product);
+	channel_close(e, &s->wake_engine);
+	channel_close(e, &s->files);
 	if (pipe2(to, O_CLOEXEC | O_NONBLOCK) < 0) {
 		return result_errno();
 	}
@@ -99,10 +111,26 @@ static int session_channels(struct engine *e, struct session *s,
 }
 
 /* A product that does not read its replies misses them. */
-static void session_send(struct session *s, const struct wire_reply *reply,
-			 const int *fds, size_t count)
+/* A request stays in the socket until its reply: a worker that dies over it
+ * leaves it to its successor, which acts on it again. */
+static void request_taken(struct session *s)
 {
-	int r = pass_send(s->socket, reply, sizeof(*reply), fds, count,
+	char byte;
+	ssize_t n = recv(s->socket, &byte, 1, MSG_DONTWAIT);
+
+	(void)n;
+}
+
+/* The caller clears `replying`. A successor that finds it set cannot know
+ * whether the product has its reply (eng_session_succeed). */
+static void request_reply(struct session *s, const struct wire_reply *reply,
+			  const int *fds, size_t count)
+{
+	int r;
+
+	s->replying = 1;
+	request_taken(s);
+	r = pass_send(s->socket, reply, sizeof(*reply), fds, count,
 			  MSG_DONTWAIT);
 
 	(void)r;
@@ -137,8 +165,9 @@ static int on_hello(struct engine *e, struct session *s, struct request *r)
 	r->reply.mode = s->mode;
 	eng_known_fill(e, s, r->reply.known);
 	r->reply.type = WIRE_REQUEST_HELLO;
+	request_reply(s, &r->reply, fds, count);
 	atomic_store(&s->phase, SESSION_CONNECTED);
-	session_send(s, &r->reply, fds, count);
+	s->replying = 0;
 	for (size_t i = 0; i < 3; i++) {
 		close(theirs[i]);
 	}
@@ -454,7 +483,10 @@ static void request_handle(struct engine *e, struct session *s,
 	if (error >= 0) {
 		r->reply.error = error;
 		r->reply.type = r->head.type;
-		session_send(s, &r->reply, NULL, 0);
+		request_reply(s, &r->reply, NULL, 0);
+		s->replying = 0;
+	} else if (r->head.type == WIRE_REQUEST_LOG) {
+		request_taken(s);
 	}
 }
 
@@ -471,7 +503,7 @@ void eng_session_request(struct engine *e, struct session *s)
 	}
 	/* No room for descriptors: the kernel drops any that are sent and says
 	 * so. */
-	n = recvmsg(s->socket, &h, MSG_DONTWAIT);
+	n = recvmsg(s->socket, &h, MSG_DONTWAIT | MSG_PEEK);
 	if (n < 0 && errno == EAGAIN) {
 		return;
 	}

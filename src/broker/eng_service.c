@@ -228,8 +228,17 @@ static void control_files(struct engine *e, const struct handoff_message *m,
 		break;
 	}
 	for (size_t i = 0; i < count; i++) {
+		e->ours[fds[i]] = 0;    /* the number may be an event's next */
 		close(fds[i]);
 	}
+}
+
+static void control_taken(void)
+{
+	char byte;
+	ssize_t n = recv(HANDOFF_FD_CONTROL, &byte, 1, MSG_DONTWAIT);
+
+	(void)n;
 }
 
 static void service_control(struct engine *e)
@@ -237,14 +246,16 @@ static void service_control(struct engine *e)
 	struct handoff_message m;
 	int fds[PASS_FDS];
 	size_t count;
+	/* It is taken out when it was acted on: a successor acts again. */
 	int got = pass_receive(HANDOFF_FD_CONTROL, &m, sizeof(m), fds, &count,
-			       MSG_DONTWAIT);
+			       MSG_DONTWAIT | MSG_PEEK);
 
 	if (got == 0) {
 		log_error("the monitor is gone; ending");
 		_exit(0);
 	}
 	if (got < 0 || m.index >= HANDOFF_PRODUCTS) {
+		control_taken();
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -257,6 +268,7 @@ static void service_control(struct engine *e)
 		}
 	}
 	control_files(e, &m, fds, count);
+	control_taken();
 	eng_reply_kick(e);
 }
 
@@ -390,6 +402,7 @@ void *eng_service_main(void *engine)
 
 	prctl(PR_SET_NAME, "bailey-service");
 	eng_view_reset(e);
+	eng_session_succeed(e);
 	eng_monitor_tell(&(struct handoff_message){ .type = HANDOFF_READY,
 						    .number = (uint64_t)
 							    getpid() });

@@ -189,6 +189,22 @@ void eng_session_reap(struct engine *e)
 	}
 }
 
+/* A new worker, before anything else: the text being sent was on the heap of
+ * the dead one; its product is told EINVAL by its next request. */
+void eng_session_succeed(struct engine *e)
+{
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		struct session *s = &e->session[i];
+
+		s->text = NULL;
+		s->text_length = 0;
+		if (s->replying) {
+			s->replying = 0;
+			eng_session_fail(e, s, SESSION_FAULT_REPLY);
+		}
+	}
+}
+
 bool eng_session_starting(const struct engine *e)
 {
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {

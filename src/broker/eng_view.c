@@ -48,9 +48,6 @@ void eng_view_reset(struct engine *e)
 		viewer[i].fd = -1;
 	}
 	atomic_store(&e->streaming, 0);
-	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
-		e->session[i].text = NULL;      /* was on its heap */
-	}
 }
 
 void eng_view_accept(struct engine *e)

@@ -113,6 +113,7 @@ void replay_succeed(struct replay *r)
 	sure(eng_programs_map(r->e) == 0, "programs");
 	eng_succeed(r->e);
 	eng_view_reset(r->e);
+	eng_session_succeed(r->e);
 	r->e->asleep = 1;       /* so that nobody waits for a quiet point */
 }
 

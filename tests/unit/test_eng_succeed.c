@@ -6,7 +6,7 @@
  * chosen point of death: the worker is killed there, a successor takes over,
  * and at the end each question has exactly one answer, the right one, nothing
  * is held and no descriptor is left. DEATHS in the environment: how many
- * points in each scenario (default 12).
+ * points in each scenario (default 6).
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -206,7 +207,7 @@ static unsigned long deaths(void)
 {
 	const char *text = getenv("DEATHS");
 
-	return text ? strtoul(text, NULL, 10) : 12;
+	return text ? strtoul(text, NULL, 10) : 6;
 }
 
 static void deaths_in(const struct scenario *s)
@@ -260,6 +261,86 @@ static void does_a_second_succession_change_anything(void **state)
 	world_end();
 }
 
+/* ---- the service thread ---- */
+
+static void work_service(struct replay *replay)
+{
+	for (int i = 0; i < 3; i++) {
+		eng_service_turn(replay->e, 0);
+	}
+}
+
+/* A request and a message of the monitor are under way. Returns whether the
+ * session lived on. */
+static bool service_play(struct replay_point at, struct replay_point *ret_ran)
+{
+	struct bailey_mute mute = { .size = sizeof(mute),
+				    .by = BAILEY_MUTE_UID, .number = 7 };
+	struct wire_request head = { WIRE_REQUEST_MUTE, 1 };
+	const struct handoff_message mode = { .type = HANDOFF_PRODUCT_MODE,
+					      .index = 1,
+					      .number = BAILEY_MODE_OBSERVE };
+	struct iovec iov[] = { { &head, sizeof(head) },
+			       { &mute, sizeof(mute) } };
+	const struct msghdr request = { .msg_iov = iov, .msg_iovlen = 2 };
+	struct wire_reply reply;
+	const struct session *s;
+	bool lives;
+
+	world_begin();
+	replay_reply(r);
+	products_judge();
+	replay_turn(r);
+	s = &r->e->session[0];
+	assert_true(sendmsg(p[0].session, &request, 0) > 0);
+	assert_true(send(r->monitor, &mode, sizeof(mode), 0) > 0);
+	assert_true(replay_die(r, work_service, at, ret_ran) >= 0);
+	replay_succeed(r);
+	replay_turn(r);
+	lives = s->phase == SESSION_SERVING;
+	if (lives) {            /* then there is one reply, and it is true */
+		assert_true(recv(p[0].session, &reply, sizeof(reply),
+				 MSG_DONTWAIT) > 0);
+		assert_int_equal(reply.error, 0);
+		assert_int_equal(s->mute_count[s->mute_now], 1);
+		assert_true(recv(p[0].session, &reply, sizeof(reply),
+				 MSG_DONTWAIT) < 0);
+	}
+	assert_int_equal(r->e->session[1].mode, BAILEY_MODE_OBSERVE);
+	assert_int_equal(events_open(), 0);
+	world_end();
+	return lives;
+}
+
+static void is_a_request_answered_by_the_successor(void **state)
+{
+	const struct replay_point never = { (unsigned long)-1, 0 };
+	struct replay_point all, ran;
+	unsigned long ended = 0;
+
+	assert_true(service_play(never, &all));
+	for (unsigned long i = 1; i <= all.stops; i++) {
+		ended += !service_play((struct replay_point){ i, 0 }, &ran);
+	}
+	assert_in_range(ended, 1, 4);   /* around the reply only */
+}
+
+/* A number that held the monitor's file is an event's again. */
+static void is_a_reused_descriptor_inherited(void **state)
+{
+	uint32_t q;
+
+	world_begin();
+	world_finish();
+	replay_rules(r, "allow file.open uid 7\n");
+	q = replay_open(r, replay_file(r, "evil!"), REPLAY_PID);
+	replay_reply(r);
+	replay_succeed(r);
+	world_finish();
+	assert_int_equal(replay_answer(r, q), DENY);
+	world_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +352,8 @@ int main(void)
 		cmocka_unit_test(is_no_answer_lost_5),
 		cmocka_unit_test(is_no_answer_lost_6),
 		cmocka_unit_test(does_a_second_succession_change_anything),
+		cmocka_unit_test(is_a_request_answered_by_the_successor),
+		cmocka_unit_test(is_a_reused_descriptor_inherited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
