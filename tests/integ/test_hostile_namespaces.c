@@ -149,7 +149,8 @@ static int act_overlay(void *argument)
 		return r;
 	}
 	if (mount("overlay", "merged", "overlay", 0,
-		  "lowerdir=theirs,upperdir=upper,workdir=work,userxattr") < 0) {
+		  "lowerdir=theirs,upperdir=upper,workdir=work,"
+		  "userxattr") < 0) {
 		return REFUSED;
 	}
 	if (open_error("merged/evil") != EPERM ||
