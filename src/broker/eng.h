@@ -195,6 +195,7 @@ struct session {
 	/* rule text that is being sent; the service thread's own heap */
 	char *text;
 	size_t text_length;
+	uint64_t text_digest;   /* of the text that its rules come from */
 	mono_t started;         /* its process */
 	bool gone;              /* the monitor said that it ended */
 	bool served;            /* since the keeper started */

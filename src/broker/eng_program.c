@@ -2,13 +2,10 @@
 /*
  * eng_program.c - compiled rules, kept in memfds so that successors have them
  *
- * The program that is in force already is no change: a product that comes back
- * publishes what it published before, and no cached verdict may fall for that.
  * A program is checked, mapped read-only and then published; the one before is
  * unmapped after a quiet point of the reply thread.
  */
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -69,10 +66,6 @@ int eng_program_set(struct engine *e, struct program *p, int fd)
 	r = program_map(fd, &rules, &size);
 	if (r < 0) {
 		return r;
-	}
-	if (p->rules && p->size == size && memcmp(p->rules, rules, size) == 0) {
-		munmap((void *)(uintptr_t)rules, size);
-		return 0;
 	}
 	own = fcntl(fd, F_DUPFD_CLOEXEC, HANDOFF_FD_END);
 	if (own < 0) {

@@ -254,6 +254,21 @@ static void say_fault(const struct context *c, const struct fault *fault,
 		c->fallback_allow);
 }
 
+/* Why it does not serve. */
+static void say_state(const struct context *c)
+{
+	struct broker_status status;
+
+	if (broker_status(&c->server, &c->options->paths, &status) == 0 &&
+	    status.products > 0) {
+		fprintf(stderr, "bench: the product: %s, %s, %.0f restarts, "
+			"last: %s\n", status.product[0].state,
+			status.product[0].mode, status.product[0].restarts,
+			status.product[0].last_fault);
+	}
+	broker_show_log(&c->server.env);
+}
+
 static int run_fault(struct context *c, const struct fault *fault)
 {
 	int times = c->options->quick && fault->times > 2 ? 2 : fault->times;
@@ -280,6 +295,9 @@ static int run_fault(struct context *c, const struct fault *fault)
 	}
 	if (c->options->verbose || r != 0) {
 		say_fault(c, fault, r, worst);
+	}
+	if (r != 0) {
+		say_state(c);
 	}
 	return r;
 }
