@@ -123,7 +123,7 @@ static int wait_ready(int fd, int limit_ms)
 	return -ETIMEDOUT;
 }
 
-#define LOG_SHOWN 3000          /* bytes, of its end */
+#define LOG_SHOWN 2000000       /* bytes, of its end */
 
 void broker_show_log(const struct ns_env *env)
 {
@@ -137,7 +137,10 @@ void broker_show_log(const struct ns_env *env)
 		fputs("  | ...\n", stderr);
 	}
 	while (log != NULL && fgets(line, sizeof line, log) != NULL) {
-		fprintf(stderr, "  | %s", line);
+		/* denials are what the load is for */
+		if (strstr(line, "  deny  ") == NULL) {
+			fprintf(stderr, "  | %s", line);
+		}
 	}
 	if (log != NULL) {
 		fclose(log);
