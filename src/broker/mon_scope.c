@@ -73,10 +73,34 @@ static struct mon_scope *scope_new(struct mon *m, const char *kind,
 	return s;
 }
 
+/* A file system is what was there at first. After `off` and an umount its path
+ * may lead to another one, the host's root even: that is not ours to mark. */
+static bool scope_is_there(struct mon_scope *s)
+{
+	struct stat st;
+
+	if (stat(s->view.path, &st) < 0) {
+		text_format(s->view.reason, sizeof(s->view.reason), "%s",
+			    strerror(errno));
+		return false;
+	}
+	if (!s->bound && s->superblock && s->superblock != st.st_dev) {
+		text_format(s->view.reason, sizeof(s->view.reason),
+			    "another file system is mounted there now");
+		return false;
+	}
+	s->superblock = st.st_dev;
+	return true;
+}
+
 static void scope_mark(struct mon *m, struct mon_scope *s)
 {
 	unsigned what = s->bound ? FAN_MARK_MOUNT : FAN_MARK_FILESYSTEM;
 
+	if (!scope_is_there(s)) {
+		s->view.marked = 0;
+		return;
+	}
 	if (fanotify_mark(m->group, FAN_MARK_ADD | what, SCOPE_EVENTS, AT_FDCWD,
 			  s->view.path) < 0) {
 		text_format(s->view.reason, sizeof(s->view.reason),
