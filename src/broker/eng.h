@@ -297,6 +297,7 @@ struct decisions {
 
 /* Single producer (reply thread), consumers take by compare-and-swap. */
 struct close_queue {
+	uint32_t most;                  /* waiting; beyond: nothing is read */
 	_Atomic uint32_t head, tail;
 	_Atomic uint32_t calls;         /* futex: moved to wake a closer */
 	_Atomic uint32_t sleepers;      /* closers that wait */
@@ -479,6 +480,8 @@ const char *eng_fault_text(enum session_fault fault);
 void eng_close_later(struct engine *e, int fd);
 /* Something is to be closed and a closer sleeps. */
 bool eng_close_waits(const struct engine *e);
+/* So many wait that the next ones may find no number: true after a pause. */
+bool eng_close_brake(struct engine *e);
 void eng_close_wake(struct engine *e);
 void eng_close_turn(struct engine *e);          /* all that is queued now */
 void *eng_closer_main(void *engine);

@@ -12,7 +12,9 @@
  * successor finds what was not closed from the descriptor table itself.
  */
 #include <linux/futex.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "broker/eng.h"
 
@@ -49,6 +51,36 @@ void eng_close_wake(struct engine *e)
 		atomic_fetch_add(&c->calls, 1);
 		syscall(SYS_futex, &c->calls, FUTEX_WAKE, 1, NULL, NULL, 0);
 	}
+}
+
+/*
+ * Closers can be held up for seconds, by anybody's deleted files. A read that
+ * finds no free number makes the kernel deny everything unseen; so nothing is
+ * read then: askers wait, the pause is progress. The limit leaves room for all
+ * that is open otherwise.
+ */
+bool eng_close_brake(struct engine *e)
+{
+	const struct timespec pause = { 0, 1000000 };
+	struct close_queue *c = &e->close;
+	struct rlimit files;
+
+	if (!c->most) {
+		c->most = getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+					  files.rlim_cur > 2 * ENG_QUESTIONS
+				  ? (uint32_t)files.rlim_cur -
+					    2 * ENG_QUESTIONS
+				  : ENG_READ_EVENTS;
+	}
+	if (atomic_load_explicit(&c->head, memory_order_relaxed) -
+		    atomic_load(&c->tail) < c->most) {
+		return false;
+	}
+	eng_close_wake(e);
+	nanosleep(&pause, NULL);
+	atomic_fetch_add_explicit(&e->table->progress, 1,
+				  memory_order_relaxed);
+	return true;
 }
 
 static int close_take(struct close_queue *c)

@@ -41,6 +41,9 @@ int eng_source_read(struct engine *e)
 	ssize_t n, left;
 	int taken = 0;
 
+	if (eng_close_brake(e)) {
+		return 0;
+	}
 	n = read(HANDOFF_FD_GROUP, e->read_buffer,
 		 ENG_READ_EVENTS * FAN_EVENT_METADATA_LEN);
 	if (n <= 0) {
