@@ -4,6 +4,7 @@
  * reads what it says; it lies itself on what it watches. Does it go on, and
  * does nobody wait for himself?
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -16,9 +17,11 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -344,6 +347,128 @@ static void a_disk_can_be_unmounted_soon(void **state)
 	assert_true(hostile_protects(&host, 5000));
 }
 
+/* ---- off, and another disk, and on ---- */
+
+/* One file system above the other: what is below must never be marked, and it
+ * is not the machine's in this test. */
+static int act_two_disks(void *argument)
+{
+	return mkdir(disk, 0755) < 0 ||
+			       mount("below", disk, "tmpfs", 0, NULL) < 0 ||
+			       mount("above", disk, "tmpfs", 0, NULL) < 0
+		       ? errno : 0;
+}
+
+static void command(const char *name)
+{
+	static char text[1 << 16];
+
+	assert_int_equal(hostile_command(&host, (const char *[]){ name, NULL },
+					 text, sizeof(text)), 0);
+}
+
+static void only_the_disk_that_was_meant_is_marked_again(void **state)
+{
+	char path[96];
+
+	place();
+	snprintf(disk, sizeof(disk), "%.56s/disk", host.env.base);
+	snprintf(path, sizeof(path), "%s/evil", disk);
+	assert_int_equal(hostile_do(&host, 0, act_two_disks, NULL, 5000), 0);
+	hostile_file(&host, path, "EVIL", 0644, 0);
+	run(&(struct hostile_wish){ .scope = { disk } });
+	assert_int_equal(hostile_open(&host, HOSTILE_USER, path, NULL), EPERM);
+	command("off");
+	assert_int_equal(hostile_open(&host, HOSTILE_USER, path, NULL), 0);
+	command("on");
+	assert_true(hostile_protects(&host, 5000));
+	assert_int_equal(hostile_open(&host, HOSTILE_USER, path, NULL), EPERM);
+	command("off");
+	assert_int_equal(hostile_do(&host, 0, act_umount, NULL, 5000), 0);
+	hostile_mounts(&host);
+	hostile_file(&host, path, "EVIL", 0644, 0);
+	command("on");
+	assert_true(hostile_protects(&host, 5000));
+	assert_int_equal(hostile_open(&host, HOSTILE_USER, path, NULL), 0);
+}
+
+/* ---- closing takes for ever ---- */
+
+/* The worker's threads but the first and the service thread. */
+static size_t closers(pid_t worker, pid_t *ret_tid, size_t most)
+{
+	char path[64], name[32];
+	struct dirent *entry;
+	size_t n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", worker);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) && n < most) {
+		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", worker,
+			 tid);
+		file = tid > 0 && tid != worker ? fopen(path, "re") : NULL;
+		if (file && fgets(name, sizeof(name), file) &&
+		    strcmp(name, "bailey-service\n") != 0) {
+			ret_tid[n++] = tid;
+		}
+		if (file) {
+			fclose(file);
+		}
+	}
+	closedir(dir);
+	return n;
+}
+
+/* The last descriptor of a deleted file: closing it can run a truncation of
+ * many seconds (discard, 100,000 extents), and any user can arrange that for
+ * each thread that closes. Here they are stopped instead. The numbers that
+ * wait for them must not run out: the kernel would deny everything unseen. */
+static void descriptors_never_run_out(void **state)
+{
+	int count = 12000, status;
+	double asked, before = -1;
+	pid_t tid[8], worker, pid;
+	size_t n;
+
+	place();
+	run(&(struct hostile_wish){ 0 });
+	worker = (pid_t)hostile_status(&host, "worker.pid");
+	n = closers(worker, tid, 8);
+	assert_true(n >= 1);
+	for (size_t i = 0; i < n; i++) {
+		if (ptrace(PTRACE_SEIZE, tid[i], NULL, NULL) < 0) {
+			print_message("no tracing here\n");
+			skip();
+		}
+		ptrace(PTRACE_INTERRUPT, tid[i], NULL, NULL);
+		waitpid(tid[i], &status, __WALL);
+	}
+	pid = hostile_start(&host, HOSTILE_OTHER, act_many_opens, &count);
+	/* until it gets no further */
+	for (int i = 0; i < 200; i++) {
+		asked = hostile_status(&host, "engine.questions");
+		if (asked == before && asked > 1000) {
+			break;
+		}
+		before = asked;
+		ns_sleep_ms(100);
+	}
+	print_message("read with nothing closed: %g\n", before);
+	ns_sleep_ms(1000);      /* nobody ends the worker for that */
+	for (size_t i = 0; i < n; i++) {
+		ptrace(PTRACE_DETACH, tid[i], NULL, NULL);
+	}
+	assert_int_equal(hostile_wait(pid, 30000), 0);
+	assert_true(hostile_protects(&host, 10000));
+	assert_true(hostile_status(&host, "worker.restarts") == 0);
+	assert_true(hostile_status(&host, "kernel_denied") == 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +485,11 @@ int main(int argc, char **argv)
 					  teardown),
 		cmocka_unit_test_teardown(a_disk_can_be_unmounted_soon,
 					  teardown),
+		cmocka_unit_test_teardown(
+			only_the_disk_that_was_meant_is_marked_again,
+			teardown),
+		cmocka_unit_test_teardown(
+			descriptors_never_run_out, teardown),
 	};
 
 	hostile_require_root();

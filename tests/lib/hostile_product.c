@@ -8,6 +8,7 @@
  * real products are for some files:
  *
  *   slow   it looks at once and answers SLOW_MS later, serving others meanwhile
+ *   late   the same, LATE_MS later
  *   hang   it takes the question and never answers; it lets go of it after
  *          HANG_MS
  *   crash  its parser faults
@@ -22,6 +23,7 @@
 #include <bailey/client.h>
 
 #define SLOW_MS 150u
+#define LATE_MS 1200u
 #define HANG_MS 3000u           /* above every deadline that tests choose */
 #define HELD 1024u
 #define LOOK (128u * 1024u)
@@ -42,7 +44,7 @@ struct queue {
 	size_t first, next;
 };
 
-static struct queue slow, hung;
+static struct queue slow, late, hung;
 
 static int64_t now_ms(void)
 {
@@ -113,9 +115,17 @@ static int queue_answer(struct bailey_client *client, struct queue *queue)
 
 static int answer_held(struct bailey_client *client)
 {
-	int a = queue_answer(client, &slow), b = queue_answer(client, &hung);
+	struct queue *const queue[] = { &slow, &late, &hung };
+	int least = -1;
 
-	return a < 0 || (b >= 0 && b < a) ? b : a;
+	for (size_t i = 0; i < sizeof(queue) / sizeof(*queue); i++) {
+		int left = queue_answer(client, queue[i]);
+
+		if (left >= 0 && (least < 0 || left < least)) {
+			least = left;
+		}
+	}
+	return least;
 }
 
 static void queue_add(struct queue *queue, struct bailey_event *event,
@@ -139,6 +149,8 @@ static void judge(struct bailey_client *client, struct bailey_event *event)
 		queue_add(&hung, event, BAILEY_VERDICT_NONE, HANG_MS);
 	} else if (named(event, "slow")) {
 		queue_add(&slow, event, look(event), SLOW_MS);
+	} else if (named(event, "late")) {
+		queue_add(&late, event, look(event), LATE_MS);
 	} else {
 		answer(client, event, look(event));
 	}
