@@ -422,6 +422,8 @@ bool eng_kept(const struct engine *e, const struct object *object);
 /* ---- eng_cache.c ---- */
 bool eng_cache_find(struct engine *e, struct question *q,
 		    enum bailey_verdict *ret_verdict);
+/* Is a denial of this object kept? Nothing but memory is looked at. */
+bool eng_cache_denies(struct engine *e, const struct question *q);
 void eng_cache_enter(struct engine *e, struct question *q);
 /* Denials of the former keeper, from the record. Keeper, once. */
 void eng_cache_remember(struct engine *e);

@@ -193,6 +193,13 @@ bool eng_cache_find(struct engine *e, struct question *q,
 	return true;
 }
 
+bool eng_cache_denies(struct engine *e, const struct question *q)
+{
+	const struct cache_entry *c = cache_slot(e, q, false);
+
+	return cache_matches(c, q, false) && c->verdict == BAILEY_VERDICT_DENY;
+}
+
 static void cache_kernel(struct engine *e, struct question *q)
 {
 	if (fanotify_mark(HANDOFF_FD_GROUP,

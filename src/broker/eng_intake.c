@@ -316,7 +316,10 @@ void eng_intake(struct engine *e, int fd, uint64_t mask, int32_t pid)
 	eng_identify_asker(e, pid, &q->asker);
 	if (eng_identify_object(fd, &q->object) < 0 || intake_blamed(e, q)) {
 		q->cacheable = 0;
-		eng_verdict_apply(e, q, BAILEY_VERDICT_ALLOW,
+		/* what was denied before is no key to the door */
+		eng_verdict_apply(e, q, eng_cache_denies(e, q)
+						? BAILEY_VERDICT_DENY
+						: BAILEY_VERDICT_ALLOW,
 				  VIEW_BY_SUCCESSOR);
 		e->current = QUESTION_NONE;
 		return;
