@@ -39,6 +39,10 @@ static ssize_t mountinfo_text(char *text)
 		}
 		at += (size_t)n;
 	}
+	/* Over the limit: the last line may be half of one, its number too. */
+	while (at && text[at - 1] != '\n') {
+		at--;
+	}
 	text[at] = '\0';
 	return (ssize_t)at;
 }

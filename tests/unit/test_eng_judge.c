@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -600,6 +601,47 @@ static void does_the_kernel_keep_what_nobody_can_write(void **state)
 	assert_int_equal(r->group->ignored, 1);
 }
 
+/* ---- whose mount it is ---- */
+
+static void is_half_a_line_of_the_mount_table_no_mount(void **state)
+{
+	static const size_t half = 1024 * 1024 - 1 - 3; /* eng_mounts.c */
+	char *text = malloc(half + 16);
+	int fd = memfd_create("mountinfo", MFD_CLOEXEC);
+
+	assert_non_null(text);
+	memset(text, ' ', half);
+	memcpy(text, "77", 2);
+	memcpy(text + half - 1, "\n123456 x\n", 10);
+	assert_int_equal(write(fd, text, half + 9), half + 9);
+	assert_true(dup2(fd, HANDOFF_FD_MOUNTINFO) >= 0);
+	close(fd);
+	free(text);
+	eng_mounts_read(r->e);
+	assert_true(eng_mount_is_host(r->e, 77));
+	assert_false(eng_mount_is_host(r->e, 123));
+}
+
+/* ---- a question that kills workers ---- */
+
+static void is_what_killed_two_workers_let_pass(void **state)
+{
+	int file = user_file("bomb");
+	uint32_t q;
+
+	serve();
+	q = open_file(file);
+	for (int i = 0; i < 2; i++) {
+		is_answered(q, NONE);
+		r->e->current = 0;      /* it died over the first question */
+		replay_succeed(r);
+		replay_turn(r);
+	}
+	is_answered(q, ALLOW);
+	is_answered(open_by(file, PID + 1), ALLOW);
+	is_answered(open_by(user_file("other"), PID), NONE);
+}
+
 /* ---- news ---- */
 
 static void are_lost_news_told_with_their_number(void **state)
@@ -675,6 +717,8 @@ int main(void)
 		T(is_a_young_object_not_cached),
 		T(is_a_cached_verdict_unused_while_somebody_writes),
 		T(does_the_kernel_keep_what_nobody_can_write),
+		T(is_half_a_line_of_the_mount_table_no_mount),
+		T(is_what_killed_two_workers_let_pass),
 		cmocka_unit_test_prestate_setup_teardown(
 			are_lost_news_told_with_their_number, setup, teardown,
 			bpf),
