@@ -63,6 +63,7 @@ struct mon_product {
 	mono_t stop_at;         /* told to stop: killed then; {0}: no */
 	char last_exit[VIEW_REASON];
 	char why[VIEW_REASON];  /* we killed it */
+	uint64_t alarm_wall;    /* it denied too much and observes; 0: no */
 };
 
 struct mon_client {

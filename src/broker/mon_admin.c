@@ -108,15 +108,39 @@ static void send_products(const struct mon *m, const struct mon_client *c)
 	}
 }
 
-static void send_degraded(const struct mon *m, const struct mon_client *c,
-			  const char *what, const char *why)
+static void send_degraded_since(const struct mon_client *c, uint64_t since_ns,
+				const char *what, const char *why)
 {
 	struct admin_degraded a = { .head = { ADMIN_DEGRADED, sizeof(a) },
-				    .since_ns = m->since_wall };
+				    .since_ns = since_ns };
 
 	text_format(a.what, sizeof(a.what), "%s", what);
 	text_format(a.why, sizeof(a.why), "%s", why);
 	admin_send(c, &a, sizeof(a));
+}
+
+static void send_degraded(const struct mon *m, const struct mon_client *c,
+			  const char *what, const char *why)
+{
+	send_degraded_since(c, m->since_wall, what, why);
+}
+
+static void send_alarms(const struct mon *m, const struct mon_client *c)
+{
+	char what[64];
+
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		const struct mon_product *p = &m->product[i];
+
+		if (p->used && p->alarm_wall) {
+			text_format(what, sizeof(what), "denials of %s",
+				    p->manifest.name);
+			send_degraded_since(c, p->alarm_wall, what, "it denied "
+				"more than its max_denials and was put into "
+				"observe; `bailey product NAME enforce` "
+				"believes it again");
+		}
+	}
 }
 
 static void send_degradations(const struct mon *m, const struct mon_client *c)
@@ -135,6 +159,7 @@ static void send_degradations(const struct mon *m, const struct mon_client *c)
 			send_degraded(m, c, "scope", m->scope[i].view.reason);
 		}
 	}
+	send_alarms(m, c);
 	for (uint32_t i = 0; i < m->complaints; i++) {
 		send_degraded(m, c, "configuration", m->complaint[i]);
 	}
@@ -281,6 +306,7 @@ static int on_product(struct mon *m, struct mon_client *c,
 				      ? BAILEY_MODE_ENFORCE
 				      : BAILEY_MODE_OBSERVE;
 		m->product[index].manifest.mode = (uint32_t)tell.number;
+		m->product[index].alarm_wall = 0;
 	}
 	mon_engine_tell(m, &tell, NULL, 0);
 	return 0;

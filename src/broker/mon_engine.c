@@ -171,6 +171,7 @@ static void on_fault(struct mon *m, const struct handoff_message *message)
 static void on_alarm(struct mon *m, const struct handoff_message *message)
 {
 	m->product[message->index].manifest.mode = BAILEY_MODE_OBSERVE;
+	m->product[message->index].alarm_wall = wall_now_ns();
 }
 
 static void on_product_ready(struct mon *m,
