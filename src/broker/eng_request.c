@@ -323,6 +323,7 @@ static int on_ready(struct engine *e, struct session *s, struct request *r)
 		return 0;
 	}
 	eng_session_state(s, VIEW_STATE_SERVING);
+	s->rules.expires_ns = 0;        /* it is there again */
 	/* The same product again: what it said before still holds. */
 	if (!s->served) {
 		eng_verdicts_expire(e);

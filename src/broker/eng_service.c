@@ -347,10 +347,11 @@ static int service_rules(struct engine *e)
 
 static int service_timeout(struct engine *e)
 {
-	if (atomic_load(&e->streaming)) {
-		return SERVICE_STREAM_MS;
-	}
-	return eng_session_starting(e) ? SERVICE_START_MS : service_rules(e);
+	int ms = service_rules(e);
+	int most = atomic_load(&e->streaming) ? SERVICE_STREAM_MS
+		   : eng_session_starting(e)  ? SERVICE_START_MS : -1;
+
+	return most >= 0 && (ms < 0 || ms > most) ? most : ms;
 }
 
 static void service_serve(struct engine *e, const struct pollfd *p)

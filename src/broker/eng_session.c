@@ -59,6 +59,16 @@ void eng_session_state(struct session *s, enum view_product_state state)
 	s->view.since_ns = wall_now_ns();
 }
 
+/* From the end of its serving, not again from each start that comes to
+ * nothing. */
+static void session_rules_outlive(struct session *s)
+{
+	if (!s->rules.expires_ns) {
+		s->rules.expires_ns = mono_now().ns +
+				      s->manifest.rules_ttl_s * MONO_S;
+	}
+}
+
 void eng_session_add(struct engine *e, const struct handoff_message *m,
 		     const int *fds, size_t count)
 {
@@ -81,7 +91,7 @@ void eng_session_add(struct engine *e, const struct handoff_message *m,
 	atomic_store(&s->mode, m->manifest.mode);
 	atomic_store(&s->fault, SESSION_FAULT_NONE);
 	s->started = mono_now();
-	s->rules.expires_ns = 0;        /* it is there again */
+	session_rules_outlive(s);
 	s->phase = SESSION_EMPTY;
 	s->present = true;
 	eng_session_state(s, VIEW_STATE_LOADING);
@@ -109,7 +119,8 @@ void eng_session_gone(struct engine *e, uint32_t index)
 	}
 	if (s->phase != SESSION_ENDING && s->phase != SESSION_DROPPED) {
 		session_close_all(e, s);
-		eng_session_state(s, VIEW_STATE_RESTARTING);
+		eng_session_state(s, s->present ? VIEW_STATE_RESTARTING
+						: VIEW_STATE_STOPPED);
 	}
 }
 
@@ -123,6 +134,7 @@ void eng_session_stop(struct engine *e, uint32_t index)
 		eng_reply_kick(e);
 	}
 	s->present = false;
+	s->served = false;      /* others decided without it meanwhile */
 	eng_program_drop(e, &s->rules);
 	eng_sets_drop(e, s);
 	eng_enforcing_changed(e);
@@ -180,8 +192,7 @@ void eng_session_reap(struct engine *e)
 		}
 		atomic_store(&e->region[i].events->ended, 1);
 		session_close_all(e, s);
-		s->rules.expires_ns = mono_now().ns +
-				      s->manifest.rules_ttl_s * MONO_S;
+		session_rules_outlive(s);
 		eng_session_state(s, s->present ? VIEW_STATE_RESTARTING
 				  : VIEW_STATE_STOPPED);
 		s->gone = false;
