@@ -97,14 +97,18 @@ static uint32_t cache_remembered(const struct engine *e,
 				 const struct question *q)
 {
 	const struct remembered *r = remembered_find(e, q->kind, &q->object);
+	uint32_t expected = atomic_load(&e->table->hold_products);
 	uint32_t absent = 0;
 
 	for (uint32_t i = 0; r && i < HANDOFF_PRODUCTS; i++) {
 		const struct session *s = &e->session[i];
 
-		absent |= s->served || atomic_load(&s->mode) !=
-						BAILEY_MODE_ENFORCE
-				  ? 0 : 1u << i;
+		/* the monitor may not have told of it yet */
+		bool enforce = s->present ? atomic_load(&s->mode) ==
+						    BAILEY_MODE_ENFORCE
+					  : expected >> i & 1;
+
+		absent |= !s->served && enforce ? 1u << i : 0;
 	}
 	return r ? r->deciders & absent : 0;
 }
