@@ -182,6 +182,29 @@ int mode_revise_all(const char *argument)
 	return rogue_loop(rogue_serve(0), each_revise, argument);
 }
 
+static void publish(struct bailey_client *client, const char *mode,
+		    const char *rule)
+{
+	int line = 0;
+	int result = bailey_rules_replace(client, rule, strlen(rule), &line);
+	char text[160];
+
+	snprintf(text, sizeof(text), "%s: %s", mode,
+		 result == 0 ? "accepted" : bailey_strerror(result));
+	(void)bailey_log(client, 5, text);
+}
+
+int mode_rule_deny(const char *argument)
+{
+	struct bailey_client *client = rogue_serve(0);
+	char rule[400];
+
+	snprintf(rule, sizeof(rule), "deny any path-prefix \"%.300s\"\n",
+		 argument);
+	publish(client, "rule-deny", rule);
+	return rogue_loop(client, rogue_allow_and_go_on, argument);
+}
+
 int mode_rule_deny_root(const char *argument)
 {
 	static const char *const rules[] = {
@@ -189,16 +212,9 @@ int mode_rule_deny_root(const char *argument)
 		"deny any\n",
 	};
 	struct bailey_client *client = rogue_serve(0);
-	char text[160];
-	int line = 0;
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
-		int result = bailey_rules_replace(client, rules[i],
-						  strlen(rules[i]), &line);
-
-		snprintf(text, sizeof(text), "rule-deny-root: %s",
-			 result == 0 ? "accepted" : bailey_strerror(result));
-		(void)bailey_log(client, 5, text);
+		publish(client, "rule-deny-root", rules[i]);
 	}
 	rogue_fault();
 }

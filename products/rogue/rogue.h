@@ -57,6 +57,8 @@
 	  "defer every question and hold on to it")                           \
 	X(revise_all, "revise-all", "",                                       \
 	  "allow, then revise every object to deny")                          \
+	X(rule_deny, "rule-deny", "PATH",                                     \
+	  "publish a rule that denies all below PATH, then allow")            \
 	X(rule_deny_root, "rule-deny-root", "",                               \
 	  "publish a rule that denies everything below /, then die")          \
 	/* deaths and silence */                                              \

@@ -111,8 +111,9 @@ int mode_resize(const char *argument)
 	return raw_loop(&raw);
 }
 
-/* Holes read as zeroes and cost the engine page faults: nothing else may come
- * of it. madvise() does the same where fallocate() is filtered. */
+/* Holes read as zeroes and cost the engine page faults. The count of answers
+ * is zeroed, too: less than what the engine took, so impossible, and it ends
+ * the session. madvise() does the same where fallocate() is filtered. */
 int mode_punch(const char *argument)
 {
 	struct wire_answer question;
