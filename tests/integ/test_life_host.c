@@ -144,8 +144,9 @@ void host_product(struct host *host, const char *name, const char *program,
 		"memory = %s\ntasks = 16\nfiles = 256\n",
 		scan ? "256M" : "64M");
 	if (scan) {
-		fprintf(out, "[content]\npath = %s/products/scan/rules\n"
-			"reload = parallel\n", host->source);
+		fprintf(out, "[content]\npath = %s%s\nreload = parallel\n",
+			host->content ? "" : host->source,
+			host->content ? host->content : "/products/scan/rules");
 	}
 	assert_int_equal(fclose(out), 0);
 	host_argument(host, "--product");
@@ -155,10 +156,10 @@ void host_product(struct host *host, const char *name, const char *program,
 static _Noreturn void run_exec(const struct host *host, int out)
 {
 	char program[256], log[128];
-	const char *argv[64] = { program, "run", "--enforce", "--tree",
-				 host->env.tree, "--state", host->env.state,
-				 "--etc", host->etc };
-	size_t n = 9;
+	const char *argv[64] = { program, "run", "--tree", host->env.tree,
+				 "--state", host->env.state, "--etc",
+				 host->etc };
+	size_t n = 8;
 	int fd, null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	snprintf(program, sizeof(program), "%s/src/cli/bailey", host->build);
@@ -167,6 +168,9 @@ static _Noreturn void run_exec(const struct host *host, int out)
 	if (fd < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
 	    dup2(fd, 2) < 0) {
 		_exit(126);
+	}
+	if (!host->observe) {
+		argv[n++] = "--enforce";
 	}
 	for (size_t i = 0; i < host->count; i++) {
 		argv[n++] = host->arguments[i];
@@ -494,6 +498,9 @@ static void load_open(struct host_load *load, unsigned turn)
 	took = ns_now_ns() - start;
 	atomic_fetch_add(fd >= 0 ? &load->opens : &load->refused, 1);
 	close(fd);
+	if (took > HOST_STALL_MS * 1000000ull) {
+		atomic_fetch_add(&load->stalled_ns, took);
+	}
 	if (took > atomic_load(&load->longest_ns)) {
 		atomic_store(&load->longest_ns, took);
 	}
@@ -526,6 +533,7 @@ void host_load_reset(struct host *host)
 	atomic_store(&load->opens, 0);
 	atomic_store(&load->refused, 0);
 	atomic_store(&load->longest_ns, 0);
+	atomic_store(&load->stalled_ns, 0);
 	atomic_store(&load->evil_allowed, 0);
 	atomic_store(&load->evil_refused, 0);
 }

@@ -23,11 +23,13 @@
 
 #define HOST_USER 60001u
 #define HOST_FILES 64           /* good0... : innocent */
+#define HOST_STALL_MS 60
 #define HOST_EICAR "eicar"      /* what `scan` denies; written at run time */
 
 struct host_load {
 	_Atomic uint32_t opens, refused;
 	_Atomic uint64_t longest_ns;
+	_Atomic uint64_t stalled_ns;    /* sum of those over HOST_STALL_MS */
 	_Atomic uint32_t evil_allowed, evil_refused;    /* eicar, by turns */
 	_Atomic uint32_t stop;
 };
@@ -39,6 +41,8 @@ struct host {
 	pid_t run;              /* `bailey run`; 0: not running */
 	pid_t opener;
 	struct host_load *load; /* shared with the opener */
+	bool observe;           /* without --enforce */
+	const char *content;    /* of scan; null: its own */
 	const char *arguments[48];
 	size_t count;
 };

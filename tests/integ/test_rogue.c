@@ -116,6 +116,8 @@ static const struct row deniers[] = {
 	  "would_deny", 100, BRAKE },
 	{ "revise-all", "", STAYS, 0, "serving", "put into observe",
 	  "answered", 100, BRAKE },
+	/* outside of what it may deny: refused */
+	{ "rule-deny", "/", STAYS, 0, "serving", NULL, "answered", 100, NULL },
 	{ "rule-deny-root", "", ENDS, 0, NULL, "signal 11", NULL, 0, NULL },
 };
 
