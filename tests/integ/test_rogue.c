@@ -267,6 +267,9 @@ static void check_broker(struct test *t, const json_t *status)
 			 t->pid.monitor);
 	assert_int_equal((int)host_number(status, "keeper.pid"),
 			 t->pid.keeper);
+	if ((int)host_number(status, "worker.pid") != t->pid.worker) {
+		host_show_log(&t->host);
+	}
 	assert_int_equal((int)host_number(status, "worker.pid"),
 			 t->pid.worker);
 	assert_int_equal((int)host_number(status, "worker.restarts"), 0);
