@@ -21,7 +21,8 @@ static const char help[] =
 	"  --filesystem local  protect local file systems, also later ones\n"
 	"  --product NAME      start this product (or a manifest's path);\n"
 	"                      default: those that bailey.conf enables\n"
-	"  --enforce           products' denials count (default: recorded)\n"
+	"  --enforce           denials of all products count, whatever their\n"
+	"                      manifests and bailey.conf say\n"
 	"  --help              this text\n";
 
 static _Noreturn void options_wrong(const char *what, const char *value)
