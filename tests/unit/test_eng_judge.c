@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is asked at all, whose word counts, and what is remembered of it? */
+/* Who is asked at all, and whose word counts? */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,6 @@
 #define NONE BAILEY_VERDICT_NONE
 #define ONCE BAILEY_SCOPE_ONCE
 #define OBJECT BAILEY_SCOPE_OBJECT
-#define OBJECT_EXE BAILEY_SCOPE_OBJECT_EXE
 #define PID REPLAY_PID
 
 static struct replay *r;
@@ -499,108 +498,6 @@ static void are_programs_and_paths_muted(void **state)
 	is_asked(&p[0], false);
 }
 
-/* ---- the cache ---- */
-
-static void is_the_scope_once_not_cached(void **state)
-{
-	int file = user_file("x");
-
-	serve();
-	open_file(file);
-	answers(&p[0], ALLOW, ONCE);
-	is_answered(open_file(file), NONE);
-}
-
-static void does_a_cached_verdict_hold_for_everybody(void **state)
-{
-	int file = user_file("x");
-
-	serve();
-	open_file(file);
-	answers(&p[0], DENY, OBJECT);
-	is_answered(open_by(file, PID + 1), DENY);
-	assert_int_equal(r->e->view.cached, 1);
-	assert_int_equal(replay_denial(r)->by, VIEW_BY_CACHE);
-	assert_int_equal(fchmod(file, 0622), 0);        /* another ctime */
-	is_answered(open_by(file, PID + 1), NONE);
-}
-
-static void does_object_and_executable_hold_for_that_program(void **state)
-{
-	int file = user_file("x");
-
-	serve();
-	open_file(file);
-	answers(&p[0], ALLOW, OBJECT_EXE);
-	is_answered(open_file(file), ALLOW);
-	is_answered(open_by(file, PID + 1), NONE);      /* inode 78 */
-}
-
-static void is_the_narrower_scope_of_two_taken(void **state)
-{
-	int file = user_file("x");
-
-	serve_two();
-	open_file(file);
-	answers(&p[0], ALLOW, OBJECT);
-	answers(&p[1], ALLOW, ONCE);
-	is_answered(open_file(file), NONE);
-}
-
-static void does_a_new_epoch_end_what_is_cached(void **state)
-{
-	int file = user_file("x");
-
-	serve();
-	open_file(file);
-	answers(&p[0], ALLOW, OBJECT);
-	is_answered(open_file(file), ALLOW);
-	assert_int_equal(
-		replay_product_rules(&p[0], "allow file.open uid 7\n"), 0);
-	is_answered(open_file(file), NONE);
-}
-
-static void is_a_young_object_not_cached(void **state)
-{
-	int file = user_file("x");
-
-	r->group->wall_offset_ns = -10 * (int64_t)MONO_S;
-	serve();
-	open_file(file);
-	answers(&p[0], ALLOW, OBJECT);
-	is_answered(open_file(file), NONE);
-}
-
-static void is_a_cached_verdict_unused_while_somebody_writes(void **state)
-{
-	int file = user_file("x");
-	char path[32];
-
-	serve();
-	open_file(file);
-	answers(&p[0], ALLOW, OBJECT);
-	is_answered(open_file(file), ALLOW);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-	replay_own(r, open(path, O_WRONLY | O_CLOEXEC));
-	is_answered(open_file(file), NONE);
-}
-
-static void does_the_kernel_keep_what_nobody_can_write(void **state)
-{
-	if (geteuid() != 0) {
-		skip();         /* only root's files are protected */
-	}
-	serve();
-	open_file(replay_file(r, "x"));
-	answers(&p[0], ALLOW, OBJECT);
-	assert_int_equal(r->group->ignored, 1);
-	open_file(user_file("x"));
-	answers(&p[0], ALLOW, OBJECT);
-	open_file(replay_file(r, "x"));
-	answers(&p[0], DENY, OBJECT);
-	assert_int_equal(r->group->ignored, 1);
-}
-
 /* ---- whose mount it is ---- */
 
 static void is_half_a_line_of_the_mount_table_no_mount(void **state)
@@ -709,14 +606,6 @@ int main(void)
 		T(is_a_malformed_rule_refused_with_its_line),
 		T(is_a_muted_uid_not_asked_about),
 		T(are_programs_and_paths_muted),
-		T(is_the_scope_once_not_cached),
-		T(does_a_cached_verdict_hold_for_everybody),
-		T(does_object_and_executable_hold_for_that_program),
-		T(is_the_narrower_scope_of_two_taken),
-		T(does_a_new_epoch_end_what_is_cached),
-		T(is_a_young_object_not_cached),
-		T(is_a_cached_verdict_unused_while_somebody_writes),
-		T(does_the_kernel_keep_what_nobody_can_write),
 		T(is_half_a_line_of_the_mount_table_no_mount),
 		T(is_what_killed_two_workers_let_pass),
 		cmocka_unit_test_prestate_setup_teardown(
