@@ -204,11 +204,32 @@ bool eng_cache_denies(struct engine *e, const struct question *q)
 	return cache_matches(c, q, false) && c->verdict == BAILEY_VERDICT_DENY;
 }
 
+/* The asker has its answer and may have written, closed and given the object
+ * away before the mark stood: a mark that came after the change would hide it.
+ * What changes later drops the mark. */
+static bool cache_kernel_late(const struct question *q)
+{
+	struct object now;
+
+	return eng_identify_object(q->fd, &now) < 0 ||
+	       !eng_object_same(&now, &q->object) ||
+	       !eng_object_protected(&now, q->fd);
+}
+
 static void cache_kernel(struct engine *e, struct question *q)
 {
-	if (fanotify_mark(HANDOFF_FD_GROUP,
+	uint64_t mask = kind_mask[q->kind];
+
+	if (q->object.changed_ns + ENG_CTIME_AGE_NS > wall_now_ns() ||
+	    fanotify_mark(HANDOFF_FD_GROUP,
 			  FAN_MARK_ADD | FAN_MARK_IGNORE | FAN_MARK_EVICTABLE,
-			  kind_mask[q->kind], q->fd, NULL) < 0) {
+			  mask, q->fd, NULL) < 0) {
+		return;
+	}
+	if (cache_kernel_late(q)) {
+		fanotify_mark(HANDOFF_FD_GROUP,
+			      FAN_MARK_REMOVE | FAN_MARK_IGNORE, mask, q->fd,
+			      NULL);
 		return;
 	}
 	e->view.kernel_cached++;
