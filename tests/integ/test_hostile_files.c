@@ -215,6 +215,36 @@ static void a_cached_allow_does_not_outlive_a_write(void **state)
 			 EPERM);
 }
 
+/* Root makes a file, empty and its own when it is asked about, and has given
+ * it away before the answer's last effect: the verdict was on the empty one. */
+static int act_give_away(void *argument)
+{
+	char name[32];
+
+	for (int i = 0; i < 200; i++) {
+		int fd;
+
+		snprintf(name, sizeof(name), "given%d", i);
+		fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		if (fd < 0 || write(fd, EVIL, 5) != 5 ||
+		    fchown(fd, HOSTILE_USER, HOSTILE_USER) < 0) {
+			return 100;
+		}
+		close(fd);
+		fd = open(name, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0 || errno != EPERM) {
+			return 101;
+		}
+		unlink(name);
+	}
+	return 0;
+}
+
+static void what_root_gives_away_is_judged_anew(void **state)
+{
+	assert_int_equal(hostile_do(&host, 0, act_give_away, NULL, 20000), 0);
+}
+
 static int act_rename(void *argument)
 {
 	return rename("good1", "moved") || rename("evil1", "good1") ||
@@ -559,6 +589,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(plain_writes_are_seen),
 		cmocka_unit_test(stores_into_what_root_took_over_are_seen),
 		cmocka_unit_test(a_cached_allow_does_not_outlive_a_write),
+		cmocka_unit_test(what_root_gives_away_is_judged_anew),
 		cmocka_unit_test(renames_links_and_modes_do_not_move_a_verdict),
 		cmocka_unit_test(a_swapped_name_never_yields_the_evil_file),
 		cmocka_unit_test(an_unchanged_program_runs),
