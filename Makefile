@@ -70,12 +70,10 @@ build:
 asan:
 	@export CC=clang; $(call setup,$(BUILD)-asan,$(CLANG_FLAGS) \
 		-Db_sanitize=address$(,)undefined)
-	@ninja -C $(BUILD)-asan --quiet
 
 tsan:
 	@export CC=clang; $(call setup,$(BUILD)-tsan,$(CLANG_FLAGS) \
 		-Db_sanitize=thread)
-	@ninja -C $(BUILD)-tsan --quiet
 
 install: build
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
