@@ -198,6 +198,7 @@ struct session {
 	uint64_t text_digest;   /* of the text that its rules come from */
 	mono_t started;         /* its process */
 	bool gone;              /* the monitor said that it ended */
+	uint32_t instance;      /* which start of the product, as told */
 	bool served;            /* since the keeper started */
 	uint32_t replying;      /* a request was taken, its reply may be out */
 	uint32_t subscribed[ENG_KINDS]; /* deadlines, also of the last one */

@@ -92,6 +92,8 @@ void eng_session_add(struct engine *e, const struct handoff_message *m,
 	atomic_store(&s->fault, SESSION_FAULT_NONE);
 	s->started = mono_now();
 	session_rules_outlive(s);
+	s->instance = m->instance;
+	s->gone = false;
 	s->phase = SESSION_EMPTY;
 	s->present = true;
 	eng_session_state(s, VIEW_STATE_LOADING);
@@ -109,7 +111,8 @@ void eng_session_gone(struct engine *e, uint32_t index)
 {
 	struct session *s = &e->session[index];
 
-	s->gone = true;
+	/* If it was taken apart already there is nothing to remember. */
+	s->gone = s->phase != SESSION_EMPTY;
 	if (s->phase == SESSION_SERVING) {
 		snprintf(s->view.last_fault, sizeof(s->view.last_fault), "%s",
 			 eng_fault_text(SESSION_FAULT_GONE));
@@ -161,7 +164,8 @@ void eng_session_fail(struct engine *e, struct session *s,
 static void session_tell_fault(struct session *s, enum session_fault fault)
 {
 	struct handoff_message m = { .type = HANDOFF_PRODUCT_FAULT,
-				     .index = s->index };
+				     .index = s->index,
+				     .instance = s->instance };
 
 	snprintf(s->view.last_fault, sizeof(s->view.last_fault), "%s",
 		 eng_fault_text(fault));

@@ -111,6 +111,8 @@ enum handoff_message_type {
 struct handoff_message {
 	uint32_t type;
 	uint32_t index;
+	uint32_t instance;      /* PRODUCT_ADD, PRODUCT_FAULT: which start */
+	uint32_t reserved;
 	uint64_t number;
 	char text[VIEW_REASON];
 	struct manifest manifest;

@@ -57,6 +57,7 @@ struct mon_product {
 	bool wanted;            /* restart it when it ends */
 	struct manifest manifest;
 	pid_t pid;              /* 0: not running */
+	uint32_t instance;      /* counts starts: a late fault is another's */
 	uint32_t restarts, quick_deaths;
 	mono_t started;
 	mono_t next_start;      /* {0}: none planned */

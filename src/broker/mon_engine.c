@@ -163,6 +163,9 @@ static void on_fault(struct mon *m, const struct handoff_message *message)
 {
 	char text[VIEW_REASON];
 
+	if (message->instance != m->product[message->index].instance) {
+		return;         /* that one is dead already */
+	}
 	memcpy(text, message->text, sizeof(text));
 	text[sizeof(text) - 1] = '\0';
 	mon_product_kill(m, message->index, text);

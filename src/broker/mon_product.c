@@ -110,6 +110,7 @@ void mon_product_started(struct mon *m, const struct helper_reply *r, int *fds,
 		return;
 	}
 	p->pid = r->pid;
+	add.instance = ++p->instance;
 	add.manifest = p->manifest;
 	if (count > 1) {        /* the first is the pidfd: ours, not needed */
 		mon_engine_tell(m, &add, fds + 1, count - 1);
