@@ -44,7 +44,7 @@ struct mon_options {
 };
 
 struct mon_scope {
-	uint64_t superblock;    /* st_dev when it was marked first; 0: not yet */
+	uint64_t superblock;    /* st_dev when first marked; 0: not yet */
 	struct admin_scope view;
 	bool bound;             /* we bind-mounted it onto itself */
 	bool own;               /* asked for; not found by `local` */

@@ -383,7 +383,8 @@ static void malformed_text_is_refused_with_its_line(void **state)
 
 	(void)state;
 	write_etc("rules.d/10-bad.rules", "# fine\nallow any nonsense 7\n");
-	write_etc("products.d/bad.ini", "[product]\nname = bad\ncolour = red\n");
+	write_etc("products.d/bad.ini",
+		  "[product]\nname = bad\ncolour = red\n");
 	host_product(&host, "scan", "scan", NULL, NULL);
 	host_product(&host, "broken", "rogue", "allow", "on_miss = perhaps\n");
 	snprintf(path, sizeof(path), "%s/broken.ini", host.env.base);
