@@ -114,6 +114,7 @@ struct question {
 	uint32_t waiting;       /* its opinion decides and is not there yet */
 	uint32_t owing;         /* its opinion is not there yet */
 	uint32_t allowed, denied, missed;
+	uint32_t said_deny;     /* denied by its own word, not by a fallback */
 	uint32_t observing;     /* opinion is only recorded */
 	uint32_t ruled_allow;   /* that product's own rules allowed */
 	uint32_t unsent;        /* waits for a product that is coming back */
@@ -224,6 +225,7 @@ struct session {
 	uint32_t denial_count;  /* distinct objects, in the window */
 	mono_t denial_window;
 	uint64_t denial_object[ENG_DENIAL_OBJECTS];
+	uint32_t denial_owner[ENG_DENIAL_OBJECTS];
 	_Atomic uint32_t alarm; /* put into observe: tell the monitor */
 	_Atomic uint32_t fault; /* enum session_fault, for the service thread */
 };

@@ -39,6 +39,7 @@ static void answer_opinion(struct engine *e, struct question *q,
 	}
 	if (a->verdict == BAILEY_VERDICT_DENY) {
 		q->denied |= bit;
+		q->said_deny |= bit;
 		if (!(q->observing & bit)) {
 			q->by = VIEW_BY_PRODUCT;        /* not a fallback */
 		}

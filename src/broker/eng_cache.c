@@ -288,6 +288,8 @@ static bool revise_object(struct engine *e, struct session *s,
 				.changed_ns = (uint64_t)
 					w->number[BAILEY_FIELD_CHANGED],
 				.size = (uint64_t)w->number[BAILEY_FIELD_SIZE],
+				.owner = (uint32_t)
+					w->number[BAILEY_FIELD_OWNER],
 			};
 			return true;
 		}

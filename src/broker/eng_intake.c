@@ -45,7 +45,7 @@ struct question *eng_question_new(struct engine *e)
 	}
 	q = &e->question[e->free_question[e->used_count++]];
 	q->asked = q->waiting = q->owing = 0;
-	q->allowed = q->denied = q->missed = 0;
+	q->allowed = q->denied = q->missed = q->said_deny = 0;
 	q->observing = q->ruled_allow = q->unsent = 0;
 	q->scope = BAILEY_SCOPE_OBJECT;
 	q->follower = QUESTION_NONE;

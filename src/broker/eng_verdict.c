@@ -77,6 +77,26 @@ static bool verdict_ask_again(struct engine *e, struct question *q)
 	return asked;
 }
 
+/* Beyond the table each denial counts, whether its object is new or not. */
+static uint32_t brake_known(const struct session *s)
+{
+	return s->denial_count < ENG_DENIAL_OBJECTS ? s->denial_count
+						    : ENG_DENIAL_OBJECTS;
+}
+
+/* Files that a user made say little about a product: of each owner but root
+ * at most half of what trips the brake is counted, so that nobody switches a
+ * product off by planting what it is there to find. */
+static bool brake_counts(const struct session *s, const struct object *denied)
+{
+	uint32_t same = 0;
+
+	for (uint32_t i = 0; denied->owner != 0 && i < brake_known(s); i++) {
+		same += s->denial_owner[i] == denied->owner;
+	}
+	return same <= s->manifest.max_denials / 2;
+}
+
 /* Further denials than max_denials distinct objects in the window are not
  * applied: the product is put into observe, with an alarm. */
 bool eng_verdict_brake(struct engine *e, struct session *s,
@@ -92,14 +112,20 @@ bool eng_verdict_brake(struct engine *e, struct session *s,
 		s->denial_window = now;
 		s->denial_count = 0;
 	}
-	for (uint32_t i = 0; i < s->denial_count; i++) {
+	for (uint32_t i = 0; i < brake_known(s); i++) {
 		if (s->denial_object[i] == object) {
 			return false;
 		}
 	}
-	if (s->denial_count < s->manifest.max_denials &&
-	    s->denial_count < ENG_DENIAL_OBJECTS) {
-		s->denial_object[s->denial_count++] = object;
+	if (!brake_counts(s, denied)) {
+		return false;
+	}
+	if (s->denial_count < s->manifest.max_denials) {
+		if (s->denial_count < ENG_DENIAL_OBJECTS) {
+			s->denial_owner[s->denial_count] = denied->owner;
+			s->denial_object[s->denial_count] = object;
+		}
+		s->denial_count++;
 		return false;
 	}
 	atomic_store(&s->mode, BAILEY_MODE_OBSERVE);
@@ -122,7 +148,8 @@ static uint32_t verdict_denials(struct engine *e, struct question *q)
 		}
 		q->would = BAILEY_VERDICT_DENY;
 		if ((q->observing & 1u << i) ||
-		    eng_verdict_brake(e, s, &q->object, q->read_at)) {
+		    ((q->said_deny & 1u << i) &&
+		     eng_verdict_brake(e, s, &q->object, q->read_at))) {
 			s->view.would_deny++;
 		} else {
 			counted |= 1u << i;
