@@ -33,7 +33,7 @@
 #define STORMERS 100
 #define KILLED 40
 #define INNOCENT_OPENS 200
-#define QUICK_US 500000u        /* no innocent waits longer, ever */
+#define QUICK_US 5000000u       /* a hang; the budgets are make bench's */
 
 static struct hostile host;
 static pid_t pulse;
@@ -189,7 +189,7 @@ static void a_thousand_waiting_openers_are_capped(void **state)
 	print_message("most open questions seen: %g\n", most);
 	assert_true(most <= 64 + 8);
 	assert_true(hostile_status(&host, "engine.overload") > 100);
-	assert_true(hostile_protects(&host, 5000));
+	assert_true(hostile_protects(&host, 20000));
 	ns_end(pid, SIGKILL, 0);
 	assert_true(hostile_falls(&host, "engine.open_questions", 0, 10000));
 }
@@ -263,7 +263,7 @@ static void a_hundred_storming_threads_disturb_nobody(void **state)
 	*storm_stop = 1;
 	assert_int_equal(hostile_wait(pid, 10000), 0);
 	assert_true(hostile_status(&host, "engine.questions") > before + 500);
-	assert_true(hostile_falls(&host, "engine.open_questions", 0, 5000));
+	assert_true(hostile_falls(&host, "engine.open_questions", 0, 20000));
 }
 
 /* ---- the parser's nemesis ---- */
@@ -294,7 +294,7 @@ static void a_file_that_crashes_the_parser_becomes_poison(void **state)
 	restarts = hostile_status(&host, "products.0.restarts") - restarts;
 	print_message("the product was started again %g times\n", restarts);
 	assert_true(restarts >= 1 && restarts <= 3);
-	assert_true(hostile_protects(&host, 5000));
+	assert_true(hostile_protects(&host, 20000));
 }
 
 /* ---- killed askers ---- */
@@ -332,7 +332,7 @@ static void killed_askers_leave_nothing_behind(void **state)
 					 .apart_ms = 100 };
 		pid = crowd_start(HOSTILE_USER, crowd);
 		assert_true(hostile_reaches(&host, "engine.open_questions",
-					    KILLED / 2, 5000));
+					    KILLED / 2, 20000));
 		ns_end(pid, SIGKILL, 0);
 	}
 	assert_true(hostile_falls(&host, "engine.open_questions", 0, 10000));
@@ -346,7 +346,7 @@ static void killed_askers_leave_nothing_behind(void **state)
 	print_message("the worker's descriptors: %d before, %d after\n",
 		      before, after);
 	assert_true(before > 0 && after <= before);
-	assert_true(hostile_protects(&host, 5000));
+	assert_true(hostile_protects(&host, 20000));
 }
 
 /* ---- ptrace ---- */
@@ -558,7 +558,7 @@ static void opens_by_io_uring_are_judged(void **state)
 
 static void nothing_is_wrong_in_the_end(void **state)
 {
-	assert_true(hostile_protects(&host, 5000));
+	assert_true(hostile_protects(&host, 20000));
 	assert_true(hostile_status(&host, "worker.restarts") == 0);
 	assert_true(hostile_status(&host, "keeper.restarts") == 0);
 	assert_true(hostile_status(&host, "kernel_denied") == 0);
@@ -602,7 +602,7 @@ static int start(void **state)
 	if (r < 0) {
 		fprintf(stderr, "bailey run: %s\n", strerror(-r));
 	}
-	assert_int_equal(hostile_do(&host, 0, act_open_tree, NULL, 5000), 0);
+	assert_int_equal(hostile_do(&host, 0, act_open_tree, NULL, 20000), 0);
 	pulse = hostile_start(&host, HOSTILE_OTHER, act_pulse, NULL);
 	return r;
 }

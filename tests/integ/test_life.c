@@ -21,7 +21,7 @@
 #include "test_life_host.h"
 
 #define SLACK_MS 250
-#define WAIT_MS 15000
+#define WAIT_MS 30000
 #define DEADLINE_MS 100
 #define HUNG "answered nothing for two deadlines"
 
@@ -232,7 +232,7 @@ static void each_verb_of_bailey_product_does_what_it_says(void **state)
 	assert_int_equal(HOST_CLI(&host, "product", "namer", "bypass", "--for",
 				  "1s"), 0);
 	(void)host_wait_open(&host, "evil", 0, 1000);
-	(void)host_wait_open(&host, "evil", EPERM, 3000);
+	(void)host_wait_open(&host, "evil", EPERM, WAIT_MS);
 	assert_int_equal(HOST_CLI(&host, "product", "namer", "stop"), 0);
 	host_wait_text(&host, "namer", "state", "stopped", WAIT_MS);
 	(void)host_wait_open(&host, "evil", 0, 1000);
@@ -267,7 +267,7 @@ static void off_and_on_switch_the_whole(void **state)
 	assert_int_equal(host_open(&host, HOST_EICAR, NULL), EPERM);
 	assert_int_equal(HOST_CLI(&host, "off", "--for", "1s"), 0);
 	assert_int_equal(host_open(&host, HOST_EICAR, NULL), 0);
-	(void)host_wait_open(&host, HOST_EICAR, EPERM, 3000);
+	(void)host_wait_open(&host, HOST_EICAR, EPERM, WAIT_MS);
 	host_stop(&host);
 }
 

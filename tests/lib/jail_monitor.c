@@ -239,7 +239,7 @@ ssize_t jail_hear(const struct jail_started *started, char *text, size_t size)
 	struct pollfd p = { .fd = started->session, .events = POLLIN };
 	ssize_t n = -1;
 
-	if (poll(&p, 1, 5000) == 1) {
+	if (poll(&p, 1, 20000) == 1) {
 		n = recv(started->session, text, size - 1, 0);
 	}
 	text[n > 0 ? n : 0] = '\0';

@@ -116,8 +116,8 @@ struct wire_answer run_answer(struct run *run, uint32_t type)
 {
 	struct wire_answer answer;
 
-	if (!hear(run, type, run_now_ms() + 5000, &answer)) {
-		fail_msg("no answer of type %u in 5 s to event %llu", type,
+	if (!hear(run, type, run_now_ms() + 20000, &answer)) {
+		fail_msg("no answer of type %u in 20 s to event %llu", type,
 			 (unsigned long long)run->next_id - 1);
 	}
 	return answer;
@@ -134,7 +134,7 @@ int run_wait(struct run *run)
 {
 	int status = 0;
 
-	for (int i = 0; i < 5000; i++) {
+	for (int i = 0; i < 20000; i++) {
 		if (waitpid(run->pid, &status, WNOHANG | WUNTRACED) ==
 		    run->pid) {
 			if (!WIFSTOPPED(status)) {
