@@ -95,8 +95,8 @@ static void it_answers_small_files_while_it_reads_large_ones(void **state)
 	run_answer(&run, WIRE_ANSWER_DEFER);
 	run_ask(&run, 1, "/tmp/small", small, 1000);
 	assert_int_equal(run_answer(&run, WIRE_ANSWER_VERDICT).slot, 1);
-	/* The large one's slot comes back when it was read to its end; what came
-	 * before the verdict is not heard again. */
+	/* The large one's slot comes back when it was read to its end; what
+	 * came before the verdict is not heard again. */
 	while (run_answer(&run, WIRE_ANSWER_RELEASE).slot != 0) {
 	}
 	run_stop(&run);
