@@ -321,6 +321,7 @@ struct engine {
 	/* read() of the group goes here; a successor looks at it again */
 	char read_buffer[ENG_READ_EVENTS * 64] __attribute__((aligned(8)));
 	uint32_t current;       /* question worked on: blamed for a death */
+	uint32_t own_death;     /* the last worker crashed or spun: keeper */
 	uint64_t next_id;
 	uint32_t open_count;
 	uint32_t unsent_count;  /* questions with an unsent bit, upper bound */

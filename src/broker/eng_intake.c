@@ -285,6 +285,33 @@ static void intake_pass(struct engine *e, int fd, uint64_t *counter)
 	eng_close_later(e, fd);
 }
 
+/* Workers died over it, or it cannot be looked at: nobody is asked. What was
+ * denied before, and rules, hold all the same; then the strictest on_poison. */
+static void intake_untouched(struct engine *e, struct question *q)
+{
+	enum bailey_verdict verdict = BAILEY_VERDICT_ALLOW;
+	struct ruling ruling;
+
+	eng_rules_judge(e, q, &ruling);
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		const struct session *s = &e->session[i];
+
+		if (s->present && eng_granted(s, q->kind) &&
+		    atomic_load(&s->mode) == BAILEY_MODE_ENFORCE &&
+		    s->manifest.on_poison == MANIFEST_DENY) {
+			verdict = BAILEY_VERDICT_DENY;
+		}
+	}
+	if (ruling.verdict != BAILEY_VERDICT_NONE) {
+		q->rule_line = ruling.line;
+		eng_verdict_apply(e, q, ruling.verdict, ruling.by);
+		return;
+	}
+	eng_verdict_apply(e, q, eng_cache_denies(e, q) ? BAILEY_VERDICT_DENY
+						       : verdict,
+			  VIEW_BY_SUCCESSOR);
+}
+
 void eng_intake(struct engine *e, int fd, uint64_t mask, int32_t pid)
 {
 	struct question *q;
@@ -316,11 +343,7 @@ void eng_intake(struct engine *e, int fd, uint64_t mask, int32_t pid)
 	eng_identify_asker(e, pid, &q->asker);
 	if (eng_identify_object(fd, &q->object) < 0 || intake_blamed(e, q)) {
 		q->cacheable = 0;
-		/* what was denied before is no key to the door */
-		eng_verdict_apply(e, q, eng_cache_denies(e, q)
-						? BAILEY_VERDICT_DENY
-						: BAILEY_VERDICT_ALLOW,
-				  VIEW_BY_SUCCESSOR);
+		intake_untouched(e, q);
 		e->current = QUESTION_NONE;
 		return;
 	}

@@ -71,6 +71,8 @@ static pid_t keeper_clone(struct engine *e)
  * the monitor by a flag; it says, by SIGUSR1, when somebody waits for it. */
 static void keeper_wait(struct engine *e, pid_t worker, const sigset_t *set)
 {
+	bool spun = false;
+
 	for (;;) {
 		siginfo_t info;
 		int status;
@@ -84,6 +86,9 @@ static void keeper_wait(struct engine *e, pid_t worker, const sigset_t *set)
 							      : "killed by",
 				    WIFEXITED(status) ? WEXITSTATUS(status)
 						      : WTERMSIG(status));
+			/* Killed from outside, it is no object's fault. */
+			e->own_death = spun || !WIFSIGNALED(status) ||
+				       WTERMSIG(status) != SIGKILL;
 			return;
 		}
 		if (pid == worker) {
@@ -92,6 +97,7 @@ static void keeper_wait(struct engine *e, pid_t worker, const sigset_t *set)
 			continue;
 		}
 		if (sigwaitinfo(set, &info) == SIGUSR1) {
+			spun = !atomic_load(&e->table->worker_stopped);
 			kill(worker, SIGKILL);
 		}
 	}

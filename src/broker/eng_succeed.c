@@ -34,7 +34,7 @@ static void succeed_blame(struct engine *e)
 	const struct question *q;
 	size_t at = 0;
 
-	if (e->current >= ENG_QUESTIONS) {
+	if (!e->own_death || e->current >= ENG_QUESTIONS) {
 		return;
 	}
 	q = &e->question[e->current];

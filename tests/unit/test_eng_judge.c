@@ -531,12 +531,28 @@ static void is_what_killed_two_workers_let_pass(void **state)
 	for (int i = 0; i < 2; i++) {
 		is_answered(q, NONE);
 		r->e->current = 0;      /* it died over the first question */
+		r->e->own_death = 1;
 		replay_succeed(r);
 		replay_turn(r);
 	}
 	is_answered(q, ALLOW);
 	is_answered(open_by(file, PID + 1), ALLOW);
 	is_answered(open_by(user_file("other"), PID), NONE);
+}
+
+static void is_nothing_blamed_for_a_worker_killed_from_outside(void **state)
+{
+	uint32_t q;
+
+	serve();
+	q = open_file(user_file("innocent"));
+	for (int i = 0; i < 3; i++) {
+		r->e->current = 0;
+		r->e->own_death = 0;
+		replay_succeed(r);
+		replay_turn(r);
+	}
+	is_answered(q, NONE);           /* the product is still asked */
 }
 
 /* ---- news ---- */
@@ -608,6 +624,7 @@ int main(void)
 		T(are_programs_and_paths_muted),
 		T(is_half_a_line_of_the_mount_table_no_mount),
 		T(is_what_killed_two_workers_let_pass),
+		T(is_nothing_blamed_for_a_worker_killed_from_outside),
 		cmocka_unit_test_prestate_setup_teardown(
 			are_lost_news_told_with_their_number, setup, teardown,
 			bpf),
