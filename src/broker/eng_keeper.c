@@ -24,6 +24,7 @@
 #include "broker/eng.h"
 #include "broker/eng_confine.h"
 
+#define STOPPED_NS 100000000L           /* a stopped worker may go on in this */
 #define KEEPER_DEATHS 8                 /* within KEEPER_WINDOW_NS: give up, */
 #define KEEPER_WINDOW_NS (10 * MONO_S)  /* the monitor starts a new keeper */
 
@@ -67,11 +68,14 @@ static pid_t keeper_clone(struct engine *e)
 	return pid;
 }
 
-/* Waits for the worker's end. A worker that was stopped by a signal is told to
- * the monitor by a flag; it says, by SIGUSR1, when somebody waits for it. */
+/* Waits for the worker's end. One that a signal stopped, and that does not go
+ * on at once, is ended: somebody waits for it. So is one that the monitor finds
+ * without progress, which it says by SIGUSR1. */
 static void keeper_wait(struct engine *e, pid_t worker, const sigset_t *set)
 {
+	const struct timespec patience = { 0, STOPPED_NS };
 	bool spun = false;
+	int signal;
 
 	for (;;) {
 		siginfo_t info;
@@ -96,8 +100,11 @@ static void keeper_wait(struct engine *e, pid_t worker, const sigset_t *set)
 				     WIFSTOPPED(status));
 			continue;
 		}
-		if (sigwaitinfo(set, &info) == SIGUSR1) {
-			spun = !atomic_load(&e->table->worker_stopped);
+		signal = sigtimedwait(set, &info,
+				      atomic_load(&e->table->worker_stopped)
+					      ? &patience : NULL);
+		if (signal == SIGUSR1 || (signal < 0 && errno == EAGAIN)) {
+			spun = signal == SIGUSR1;
 			kill(worker, SIGKILL);
 		}
 	}
