@@ -263,16 +263,20 @@ static void a_full_disk_changes_nothing(void **state)
 /* As after a suspend: the monitor's tick comes late, and blames nobody. */
 static void a_late_monitor_blames_nobody(void **state)
 {
-	pid_t monitor, worker;
+	pid_t monitor, keeper, worker;
 
 	place();
 	run(&(struct hostile_wish){ .open_ms = "5000" });
 	monitor = (pid_t)hostile_status(&host, "monitor.pid");
+	keeper = (pid_t)hostile_status(&host, "keeper.pid");
 	worker = (pid_t)hostile_status(&host, "worker.pid");
+	/* the keeper first: it ends a worker that alone stands still */
+	assert_int_equal(hostile_signal(&host, keeper, SIGSTOP), 0);
 	assert_int_equal(hostile_signal(&host, worker, SIGSTOP), 0);
 	assert_int_equal(hostile_signal(&host, monitor, SIGSTOP), 0);
 	ns_sleep_ms(1500);
 	assert_int_equal(hostile_signal(&host, worker, SIGCONT), 0);
+	assert_int_equal(hostile_signal(&host, keeper, SIGCONT), 0);
 	assert_int_equal(hostile_signal(&host, monitor, SIGCONT), 0);
 	assert_true(hostile_protects(&host, 20000));
 	assert_int_equal((pid_t)hostile_status(&host, "worker.pid"), worker);
