@@ -63,6 +63,7 @@
 #define ENG_VIEWERS 16u         /* connected to view.sock: then refused */
 #define ENG_EVENTS 1024u        /* ring for `bailey events` */
 #define ENG_DEATHS 64u          /* objects and uids under which workers died */
+#define ENG_PRODUCT_SPIN_NS 50000u /* the same, for a product after an event */
 #define ENG_SPIN_NS 30000u      /* how long to look before going to sleep */
 #define ENG_CTIME_AGE_NS (20u * 1000000u)
 #define ENG_STALL_WINDOW_NS (10u * MONO_S)
@@ -332,6 +333,7 @@ struct engine {
 	 * the same key without touching all; 0: none */
 	uint32_t leader[ENG_QUESTIONS];
 	mono_t next_due;
+	mono_t last_asked;      /* a product, which then may look on */
 	struct { uint32_t uid, count; } uid_open[ENG_UIDS];
 	struct twin twin[ENG_TWINS];
 	struct stall stall[ENG_STALLS];
@@ -516,6 +518,7 @@ void eng_session_stop(struct engine *e, uint32_t index);
 void eng_session_request(struct engine *e, struct session *s);
 void eng_session_succeed(struct engine *e);     /* a new worker, once */
 bool eng_session_starting(const struct engine *e);
+void eng_spin_advise(struct engine *e);
 void eng_session_state(struct session *s, enum view_product_state state);
 /* The service thread ends it; the reply thread has eng_session_fault(). */
 void eng_session_fail(struct engine *e, struct session *s,

@@ -55,7 +55,8 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s)
 		return false;
 	}
 	slot = s->free_slot[s->free_count - 1];
-	q->due[s->index] = mono_add(mono_now(), deadline * MONO_MS);
+	e->last_asked = mono_now();
+	q->due[s->index] = mono_add(e->last_asked, deadline * MONO_MS);
 	w = eng_slot_begin(e, s, slot, eng_kind_event[q->kind], q->id);
 	eng_slot_number(w, BAILEY_FIELD_KIND_SEQUENCE,
 			++s->kind_sequence[q->kind]);

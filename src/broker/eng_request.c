@@ -40,7 +40,6 @@ static void session_reset(struct engine *e, struct session *s)
 	r->events->version = WIRE_VERSION;
 	r->events->slots = WIRE_SLOTS;
 	r->events->slot_size = WIRE_SLOT_SIZE;
-	r->events->spin_ns = e->processors > 1 ? ENG_SPIN_NS : 0;
 	atomic_store(&r->answers->head, 0);
 	atomic_store(&r->answers->product_sleeping, 0);
 	s->question_head = s->news_head = s->answers_taken = 0;
@@ -330,6 +329,7 @@ static int on_ready(struct engine *e, struct session *s, struct request *r)
 		s->served = true;
 	}
 	atomic_store_explicit(&s->phase, SESSION_SERVING, memory_order_release);
+	eng_spin_advise(e);
 	eng_reply_kick(e);
 	log_notice("%s serves (%s)", s->manifest.name,
 		   s->mode == BAILEY_MODE_ENFORCE ? "enforce" : "observe");

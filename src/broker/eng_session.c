@@ -174,6 +174,21 @@ static void session_tell_fault(struct session *s, enum session_fault fault)
 	eng_monitor_tell(&m);
 }
 
+/* A product looks on after an event only while each that serves has a
+ * processor, and the engine one more. */
+void eng_spin_advise(struct engine *e)
+{
+	uint32_t serving = 0;
+
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		serving += e->session[i].phase == SESSION_SERVING;
+	}
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		e->region[i].events->spin_ns =
+			e->processors > serving ? ENG_PRODUCT_SPIN_NS : 0;
+	}
+}
+
 /* Takes apart what the reply thread has dropped; watches the time to ready. */
 void eng_session_reap(struct engine *e)
 {
@@ -201,6 +216,7 @@ void eng_session_reap(struct engine *e)
 				  : VIEW_STATE_STOPPED);
 		s->gone = false;
 		atomic_store(&s->phase, SESSION_EMPTY);
+		eng_spin_advise(e);
 	}
 }
 

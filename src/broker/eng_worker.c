@@ -135,6 +135,24 @@ int eng_worker_turn(struct engine *e)
 	return busy;
 }
 
+/* Products look on after an answer as we do. While an answer is awaited, each
+ * needs a processor and so do we; after it, so does who asked: with as many
+ * spinners as processors he would wait for one of them to give up. */
+static bool worker_may_spin(const struct engine *e, mono_t last, mono_t now)
+{
+	uint32_t busy = 1 + worker_serving(e);
+
+	if (mono_between(last, now) > ENG_SPIN_NS) {
+		return false;
+	}
+	if (!e->open_count && mono_between(e->last_asked, now) < ENG_SPIN_NS) {
+		busy++;
+	}
+	return e->open_count || mono_between(e->last_asked, now) < ENG_SPIN_NS
+		       ? e->processors >= busy
+		       : e->processors > 1;
+}
+
 _Noreturn void eng_worker_loop(struct engine *e)
 {
 	mono_t last = mono_now();
@@ -142,8 +160,7 @@ _Noreturn void eng_worker_loop(struct engine *e)
 	for (;;) {
 		if (eng_worker_turn(e)) {
 			last = mono_now();
-		} else if (e->processors <= worker_serving(e) ||
-			   mono_between(last, mono_now()) > ENG_SPIN_NS) {
+		} else if (!worker_may_spin(e, last, mono_now())) {
 			worker_sleep(e);
 		} else {
 			__builtin_ia32_pause();

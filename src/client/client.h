@@ -88,8 +88,6 @@ struct bailey_client {
 	bool over;                      /* hung up, or broke a rule */
 	bool closed;
 	bool can_spin;
-	int spin_score;
-	unsigned spin_probe;
 	int wake_product;               /* owned, as the next three */
 	int wake_engine;
 	int files;

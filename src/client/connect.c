@@ -87,7 +87,6 @@ int client_new(struct bailey_client **ret_client)
 	}
 	client->can_spin = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
 			   CPU_COUNT(&cpus) > 1;
-	client->spin_score = 8;
 	alive_init(client);
 	*ret_client = client;
 	return 0;
