@@ -112,13 +112,15 @@ static void worker_sleep(struct engine *e)
 		}
 	}
 	worker_say_asleep(e, 0);
-	eng_records_drain(e);
+	/* Bytes first: a kick that comes after this stays for the next poll, and
+	 * what came with those before is looked at now. */
 	for (nfds_t i = 1; i < n; i++) {
 		if ((p[i].revents & POLLIN) &&
 		    p[i].fd != HANDOFF_FD_PROCESS_RING) {
 			worker_swallow(p[i].fd);
 		}
 	}
+	eng_records_drain(e);
 }
 
 int eng_worker_turn(struct engine *e)
