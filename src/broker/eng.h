@@ -350,6 +350,7 @@ struct engine {
 	uint64_t mount[ENG_MOUNTS];             /* sorted host mount ids */
 	struct view_engine view;
 	struct decisions denials, events;
+	uint64_t events_told;   /* of the ring: readers were woken up to here */
 	_Atomic uint32_t streaming;             /* `bailey events` readers */
 	int viewer_fd[ENG_VIEWERS];             /* for a successor to close */
 	struct close_queue close;

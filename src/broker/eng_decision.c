@@ -104,4 +104,10 @@ void eng_decision_record(struct engine *e, struct question *q)
 		eng_service_kick(e);
 	}
 	decision_write(e, &e->events, q);
+	/* Readers hear of it when the reply thread next sleeps; in a storm it
+	 * does not, so here too before the ring has gone round. */
+	if (e->events.head - e->events_told >= ENG_EVENTS / 4) {
+		e->events_told = e->events.head;
+		eng_service_kick(e);
+	}
 }

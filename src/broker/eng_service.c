@@ -8,7 +8,7 @@
  * reply thread waits for. What it publishes to the reply thread is atomic; what
  * it replaces it frees after a quiet point of that thread (eng_grace).
  *
- * It sleeps without a time-out unless somebody streams events or a product is
+ * It sleeps without a time-out unless rules are to end or a product is
  * starting: an idle engine wakes nobody.
  */
 #include <poll.h>
@@ -25,7 +25,6 @@
 #include "base/pass.h"
 #include "broker/eng.h"
 
-#define SERVICE_STREAM_MS 50
 #define SERVICE_START_MS 250
 #define SERVICE_POLLFDS (4 + HANDOFF_PRODUCTS + ENG_VIEWERS)
 #define FLUSH_EVERY_NS (100 * MONO_MS)
@@ -348,8 +347,7 @@ static int service_rules(struct engine *e)
 static int service_timeout(struct engine *e)
 {
 	int ms = service_rules(e);
-	int most = atomic_load(&e->streaming) ? SERVICE_STREAM_MS
-		   : eng_session_starting(e)  ? SERVICE_START_MS : -1;
+	int most = eng_session_starting(e) ? SERVICE_START_MS : -1;
 
 	return most >= 0 && (ms < 0 || ms > most) ? most : ms;
 }

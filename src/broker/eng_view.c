@@ -83,7 +83,10 @@ size_t eng_view_poll(struct engine *e, struct pollfd *ret_pollfds)
 	(void)e;
 	for (size_t i = 0; i < ENG_VIEWERS; i++) {
 		const struct viewer *v = &viewer[i];
-		bool waiting = v->asked && v->request.type != VIEW_EVENTS;
+		/* A reader of events that lags waits for room in its socket;
+		 * one that does not is woken when there are more. */
+		bool waiting = v->asked && (v->request.type != VIEW_EVENTS ||
+					    v->next < e->events.head);
 
 		ret_pollfds[i] = (struct pollfd){
 			v->fd, waiting ? POLLOUT : POLLIN, 0 };
@@ -286,7 +289,8 @@ static bool viewer_left(const struct viewer *v)
 	char byte;
 	ssize_t n = recv(v->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
 
-	return n == 0 || (n < 0 && errno != EAGAIN);
+	/* It has nothing more to say: whatever it sends, it goes. */
+	return n >= 0 || errno != EAGAIN;
 }
 
 void eng_view_serve(struct engine *e)

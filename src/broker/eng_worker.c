@@ -101,6 +101,10 @@ static void worker_sleep(struct engine *e)
 						  POLLIN, 0 };
 		}
 	}
+	if (atomic_load(&e->streaming) && e->events.head != e->events_told) {
+		e->events_told = e->events.head;
+		eng_service_kick(e);
+	}
 	worker_say_asleep(e, 1);
 	if (!worker_sessions(e)) {
 		bool to_close = eng_close_waits(e);
@@ -112,8 +116,8 @@ static void worker_sleep(struct engine *e)
 		}
 	}
 	worker_say_asleep(e, 0);
-	/* Bytes first: a kick that comes after this stays for the next poll, and
-	 * what came with those before is looked at now. */
+	/* Bytes first: a kick that comes after this stays for the next poll,
+	 * and what came with those before is looked at now. */
 	for (nfds_t i = 1; i < n; i++) {
 		if ((p[i].revents & POLLIN) &&
 		    p[i].fd != HANDOFF_FD_PROCESS_RING) {
