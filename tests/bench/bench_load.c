@@ -334,6 +334,9 @@ uint32_t load_last_allowed_us(const struct load *load, enum load_kind kind,
 	uint32_t last = from, i = 0;
 
 	while ((n = next_note(load, kind, from, to, &i)) != NULL) {
+		if (n->at_us > last + LOAD_QUIET_US) {
+			break;          /* what comes now has its own cause */
+		}
 		if (n->allowed && n->at_us + n->took_us > last) {
 			last = n->at_us + n->took_us;
 		}

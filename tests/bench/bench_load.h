@@ -99,7 +99,9 @@ double load_p99_us(const struct load *load, enum load_kind kind, uint32_t from,
 /* ... only what began in it */
 uint32_t load_count(const struct load *load, enum load_kind kind, bool allowed,
 		    uint32_t from, uint32_t to);
-/* When the last one that was allowed in [from, to) had been; from if none. */
+/* When the last of those that were allowed from `from` on had been: until none
+ * was for LOAD_QUIET_US. A miss seconds later is another matter. */
+#define LOAD_QUIET_US 250000u
 uint32_t load_last_allowed_us(const struct load *load, enum load_kind kind,
 			      uint32_t from, uint32_t to);
 
