@@ -63,10 +63,18 @@
 #define ENG_VIEWERS 16u         /* connected to view.sock: then refused */
 #define ENG_EVENTS 1024u        /* ring for `bailey events` */
 #define ENG_DEATHS 64u          /* objects and uids under which workers died */
-#define ENG_PRODUCT_SPIN_NS 50000u /* the same, for a product after an event */
-#define ENG_SPIN_NS 30000u      /* how long to look before going to sleep */
+/* How long a product looks on for the next event after one, and we for the
+ * answer of one that does, before going to sleep. */
+#define ENG_PRODUCT_SPIN_NS 50000u
+#define ENG_SPIN_NS 30000u
 #define ENG_CTIME_AGE_NS (20u * 1000000u)
 #define ENG_STALL_WINDOW_NS (10u * MONO_S)
+
+/* for (i of the bits of a mask, which is read once) */
+#define ENG_EACH(i, mask)                                                     \
+	(uint32_t eng_bits = (mask), i = 0;                                   \
+	 eng_bits && ((i = (uint32_t)__builtin_ctz(eng_bits)), true);         \
+	 eng_bits &= eng_bits - 1)
 
 enum eng_kind { ENG_OPEN, ENG_EXEC, ENG_KINDS };
 /* Their enum bailey_event_kind (eng_known.c). */
@@ -333,11 +341,15 @@ struct engine {
 	 * the same key without touching all; 0: none */
 	uint32_t leader[ENG_QUESTIONS];
 	mono_t next_due;
-	mono_t last_asked;      /* a product, which then may look on */
+	uint32_t looking;       /* bits: products that were awake when asked */
 	struct { uint32_t uid, count; } uid_open[ENG_UIDS];
 	struct twin twin[ENG_TWINS];
 	struct stall stall[ENG_STALLS];
 	struct poison poison[ENG_POISON];
+	/* Bits of sessions that the reply thread has to look at, so that it
+	 * does not touch all of them: told of by the monitor; serving, or
+	 * ending and not dropped. Set before what they announce. */
+	_Atomic uint32_t told, active;
 	struct session session[HANDOFF_PRODUCTS];
 	_Atomic uint32_t epoch; /* raised when a cached verdict may be stale */
 	_Atomic uint32_t flush; /* service thread: drop ignore marks */
@@ -351,6 +363,8 @@ struct engine {
 	struct view_engine view;
 	struct decisions denials, events;
 	uint64_t events_told;   /* of the ring: readers were woken up to here */
+	_Atomic uint32_t telling;               /* they hear of more by the
+						 * clock, not by a wake each */
 	_Atomic uint32_t streaming;             /* `bailey events` readers */
 	int viewer_fd[ENG_VIEWERS];             /* for a successor to close */
 	struct close_queue close;
@@ -446,6 +460,8 @@ uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied);
 /* May that product be asked such questions at all, by its manifest? */
 bool eng_granted(const struct session *s, enum eng_kind kind);
 /* Is that product coming back after an engine's death: shall q wait for it? */
+/* Bits of the products that may have a say: told of, or awaited. */
+uint32_t eng_concerned(const struct engine *e);
 bool eng_holds(const struct engine *e, uint32_t product);
 /* It serves again: what waited for it is sent. */
 void eng_unsent_send(struct engine *e, struct session *s);

@@ -200,7 +200,7 @@ static bool intake_blamed(const struct engine *e, const struct question *q)
 
 static bool intake_somebody_asks(const struct engine *e, enum eng_kind kind)
 {
-	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+	for ENG_EACH(i, eng_concerned(e)) {
 		const struct session *s = &e->session[i];
 
 		if (eng_holds(e, i)) {
@@ -293,7 +293,7 @@ static void intake_untouched(struct engine *e, struct question *q)
 	struct ruling ruling;
 
 	eng_rules_judge(e, q, &ruling);
-	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+	for ENG_EACH(i, eng_concerned(e)) {
 		const struct session *s = &e->session[i];
 
 		if (s->present && eng_granted(s, q->kind) &&

@@ -328,6 +328,7 @@ static int on_ready(struct engine *e, struct session *s, struct request *r)
 		eng_verdicts_expire(e);
 		s->served = true;
 	}
+	atomic_fetch_or(&e->active, 1u << s->index);
 	atomic_store_explicit(&s->phase, SESSION_SERVING, memory_order_release);
 	eng_spin_advise(e);
 	eng_reply_kick(e);

@@ -8,8 +8,8 @@
  * reply thread waits for. What it publishes to the reply thread is atomic; what
  * it replaces it frees after a quiet point of that thread (eng_grace).
  *
- * It sleeps without a time-out unless rules are to end or a product is
- * starting: an idle engine wakes nobody.
+ * It sleeps without a time-out unless rules are to end, a product is starting,
+ * or something was just decided: an idle engine wakes nobody.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@
 
 #define SERVICE_START_MS 250
 #define SERVICE_POLLFDS (4 + HANDOFF_PRODUCTS + ENG_VIEWERS)
-#define FLUSH_EVERY_NS (100 * MONO_MS)
+#define TELL_EVERY_MS 20
 
 /* ---- between the threads ---- */
 
@@ -347,9 +347,27 @@ static int service_rules(struct engine *e)
 static int service_timeout(struct engine *e)
 {
 	int ms = service_rules(e);
-	int most = eng_session_starting(e) ? SERVICE_START_MS : -1;
+	int most = atomic_load(&e->telling)    ? TELL_EVERY_MS
+		   : eng_session_starting(e) ? SERVICE_START_MS : -1;
 
 	return most >= 0 && (ms < 0 || ms > most) ? most : ms;
+}
+
+/* From the next entry on its writer wakes us again. */
+static void service_told(struct engine *e)
+{
+	static mono_t until;
+	mono_t now = mono_now();
+
+	if (!atomic_load(&e->telling)) {
+		return;
+	}
+	if (!until.ns) {
+		until = mono_add(now, TELL_EVERY_MS * MONO_MS);
+	} else if (until.ns <= now.ns) {
+		until = (mono_t){ 0 };
+		atomic_store(&e->telling, 0);
+	}
 }
 
 static void service_serve(struct engine *e, const struct pollfd *p)
@@ -382,6 +400,7 @@ static void service_serve(struct engine *e, const struct pollfd *p)
 	if (p[3].revents) {
 		eng_view_accept(e);
 	}
+	service_told(e);
 	eng_view_serve(e);
 }
 

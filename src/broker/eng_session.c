@@ -95,6 +95,7 @@ void eng_session_add(struct engine *e, const struct handoff_message *m,
 	s->instance = m->instance;
 	s->gone = false;
 	s->phase = SESSION_EMPTY;
+	atomic_fetch_or(&e->told, 1u << m->index);
 	s->present = true;
 	eng_session_state(s, VIEW_STATE_LOADING);
 	s->socket = count ? fds[0] : -1;

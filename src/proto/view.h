@@ -34,7 +34,8 @@
 	X(EVENTS, 3, "events")          /* view_decision as they come */      \
 	X(EXPLAIN, 4, "explain")        /* by id (number) or path */          \
 	X(KNOWN, 5, "known")            /* view_known per event type */       \
-	X(RULES, 6, "rules")            /* view_rules per owner */
+	X(RULES, 6, "rules")            /* view_rules per owner */            \
+	X(ALERTS, 7, "alerts")          /* like EVENTS, denials only */
 
 enum view_request_type {
 #define VIEW_ENUM(sym, num, name) VIEW_##sym = num,
