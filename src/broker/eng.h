@@ -387,6 +387,9 @@ struct engine {
 	_Atomic uint32_t asleep;        /* the reply thread waits in poll */
 	_Atomic uint64_t turns;         /* of the reply thread's loop */
 	int kick_reply[2];              /* pipe: service wakes reply */
+	int timer;                      /* wakes reply at `armed` */
+	mono_t armed;                   /* UINT64_MAX: it is not */
+	mono_t close_at;                /* closers are woken; the same */
 	int kick_service[2];            /* pipe: reply wakes service */
 	_Atomic uint32_t service_kicked;
 	/* deaths: object and uid under which a worker died */

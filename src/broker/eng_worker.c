@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
 
 #include "base/log.h"
 #include "broker/eng.h"
@@ -71,25 +72,48 @@ static void worker_swallow(int fd)
 	}
 }
 
-/* Until the next deadline, or until closers are to be woken. */
-static struct timespec worker_until(const struct engine *e, bool to_close)
+/* A time-out of its own for each sleep is set and cancelled for each question,
+ * which costs more than the rest of it (14 us in place of 22 for one asked). The
+ * timer is set only to go off earlier than it would, and may go off for
+ * nothing. */
+static void worker_arm(struct engine *e)
 {
-	uint64_t ns = mono_between(mono_now(), e->next_due);
+	struct itimerspec at = { 0 };
+	mono_t next = e->next_due;
 
-	if (to_close && ns > CLOSE_IDLE_NS) {
-		ns = CLOSE_IDLE_NS;
+	if (!eng_close_waits(e)) {
+		e->close_at.ns = UINT64_MAX;
+	} else if (e->close_at.ns == UINT64_MAX) {
+		e->close_at = mono_add(mono_now(), CLOSE_IDLE_NS);
 	}
-	return (struct timespec){ (time_t)(ns / MONO_S), (long)(ns % MONO_S) };
+	if (e->close_at.ns < next.ns) {
+		next = e->close_at;
+	}
+	if (next.ns < e->armed.ns) {
+		at.it_value.tv_sec = (time_t)(next.ns / MONO_S);
+		at.it_value.tv_nsec = (long)(next.ns % MONO_S);
+		timerfd_settime(e->timer, TFD_TIMER_ABSTIME, &at, NULL);
+		e->armed = next;
+	}
+}
+
+static void worker_rang(struct engine *e)
+{
+	e->armed.ns = UINT64_MAX;
+	if (e->close_at.ns <= mono_now().ns) {
+		e->close_at.ns = UINT64_MAX;
+		eng_close_wake(e);
+	}
 }
 
 /* True if the kernel has questions, or may have. */
 static bool worker_sleep(struct engine *e)
 {
-	struct pollfd p[3 + HANDOFF_PRODUCTS];
-	struct timespec until;
+	struct pollfd p[4 + HANDOFF_PRODUCTS];
 	nfds_t n = 0;
 
 	p[n++] = (struct pollfd){ e->begun ? HANDOFF_FD_GROUP : -1, POLLIN, 0 };
+	p[n++] = (struct pollfd){ e->timer, POLLIN, 0 };
 	p[n++] = (struct pollfd){ e->kick_reply[0], POLLIN, 0 };
 	if (e->table->features & HANDOFF_HAS_BPF) {
 		p[n++] = (struct pollfd){ HANDOFF_FD_PROCESS_RING, POLLIN, 0 };
@@ -102,13 +126,8 @@ static bool worker_sleep(struct engine *e)
 	}
 	worker_say_asleep(e, 1);
 	if (!worker_sessions(e)) {
-		bool to_close = eng_close_waits(e);
-
-		until = worker_until(e, to_close);
-		if (ppoll(p, n, e->next_due.ns == UINT64_MAX && !to_close
-					? NULL : &until, NULL) == 0) {
-			eng_close_wake(e);
-		}
+		worker_arm(e);
+		poll(p, n, -1);
 	}
 	worker_say_asleep(e, 0);
 	/* Bytes first: a kick that comes after this stays for the next poll,
@@ -118,6 +137,9 @@ static bool worker_sleep(struct engine *e)
 		    p[i].fd != HANDOFF_FD_PROCESS_RING) {
 			worker_swallow(p[i].fd);
 		}
+	}
+	if (p[1].revents) {
+		worker_rang(e);
 	}
 	eng_records_drain(e);
 	return p[0].revents;
