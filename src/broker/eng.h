@@ -65,8 +65,8 @@
 #define ENG_DEATHS 64u          /* objects and uids under which workers died */
 /* How long a product looks on for the next event after one, and we for the
  * answer of one that does, before going to sleep. */
-#define ENG_PRODUCT_SPIN_NS 50000u
-#define ENG_SPIN_NS 30000u
+#define ENG_PRODUCT_SPIN_NS 40000u
+#define ENG_SPIN_NS 15000u
 #define ENG_CTIME_AGE_NS (20u * 1000000u)
 #define ENG_STALL_WINDOW_NS (10u * MONO_S)
 
