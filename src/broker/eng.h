@@ -56,6 +56,8 @@
 #define ENG_FILES_OUT 64u       /* descriptors with a product, from which on
 				 * late returns end its session */
 #define ENG_RETURN_NS (60 * MONO_S) /* ... after the answer */
+#define ENG_LATE 512u           /* kept answers: the next writes them all */
+#define ENG_STORMS 16u          /* uids, direct-mapped */
 #define ENG_KEEP 4096u          /* files never denied: further are not kept */
 #define ENG_MOUNTS 4096u        /* host mount ids: further ones are `foreign` */
 #define ENG_DENIAL_OBJECTS 256u /* distinct objects that a brake counts */
@@ -287,6 +289,17 @@ struct stall {                  /* what a task has waited in its window */
 	uint64_t waited_ns;
 };
 
+struct storm {                  /* when a uid asked, and whether it storms */
+	uint32_t uid;
+	mono_t asked, until;
+};
+
+struct late {                   /* an answer that is kept, and then written */
+	int fd;
+	enum bailey_verdict verdict;
+	bool close;             /* nobody needs it any more */
+};
+
 /* What was denied before the keeper died: denied on until the product that
  * said so serves again. */
 struct remembered {
@@ -343,6 +356,12 @@ struct engine {
 	mono_t next_due;
 	uint32_t looking;       /* bits: products that were awake when asked */
 	struct { uint32_t uid, count; } uid_open[ENG_UIDS];
+	uint32_t unread;        /* at least so many were, at the last read */
+	struct storm storm[ENG_STORMS];
+	uint32_t late_count;
+	mono_t late_until;
+	struct late late[ENG_LATE];
+	uint16_t late_at[HANDOFF_FDS];  /* place in late[], plus 1 */
 	struct twin twin[ENG_TWINS];
 	struct stall stall[ENG_STALLS];
 	struct poison poison[ENG_POISON];
@@ -408,6 +427,8 @@ int eng_source_read(struct engine *e);
 /* Notes who asked through a descriptor, for a successor. */
 void eng_asked_by(struct engine *e, int fd, int32_t pid, uint64_t mask);
 /* The answer: one write(2) to the group. */
+/* What the answer will be: whoever takes over writes that. */
+void eng_source_note(struct engine *e, int fd, enum bailey_verdict verdict);
 void eng_source_answer(struct engine *e, int fd, enum bailey_verdict verdict);
 
 /* ---- eng_intake.c ---- */
@@ -503,6 +524,16 @@ enum bailey_verdict eng_fallback(struct engine *e, struct question *q,
 /* ---- eng_decision.c ---- */
 void eng_decision_record(struct engine *e, struct question *q);
 const char *eng_fault_text(enum session_fault fault);
+
+/* ---- eng_storm.c ---- */
+/* The askers of one read of the kernel's queue. */
+void eng_storm_look(struct engine *e, const int32_t *pids, uint32_t count);
+/* Answers, now or with others of the same uid. */
+void eng_storm_answer(struct engine *e, const struct question *q,
+		      enum bailey_verdict verdict);
+/* True: its answer is kept; it is closed behind that. */
+bool eng_storm_close(struct engine *e, int fd);
+void eng_storm_flush(struct engine *e);
 
 /* ---- eng_closer.c ---- */
 void eng_close_later(struct engine *e, int fd);

@@ -67,7 +67,9 @@ struct question *eng_question_new(struct engine *e)
 void eng_question_free(struct engine *e, struct question *q)
 {
 	if (q->fd >= 0) {
-		eng_close_later(e, q->fd);
+		if (!eng_storm_close(e, q->fd)) {
+			eng_close_later(e, q->fd);
+		}
 		q->fd = -1;
 	}
 	atomic_store_explicit(&q->state, QUESTION_FREE, memory_order_release);

@@ -245,7 +245,7 @@ void eng_verdict_apply(struct engine *e, struct question *q,
 			e->view.would_deny++;
 		}
 	}
-	eng_source_answer(e, q->fd, verdict);
+	eng_storm_answer(e, q, verdict);
 	q->verdict = (uint8_t)verdict;
 	q->by = (uint8_t)by;
 	if (verdict == BAILEY_VERDICT_DENY) {

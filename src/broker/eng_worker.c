@@ -89,6 +89,9 @@ static void worker_arm(struct engine *e)
 	if (e->close_at.ns < next.ns) {
 		next = e->close_at;
 	}
+	if (e->late_count && e->late_until.ns < next.ns) {
+		next = e->late_until;
+	}
 	if (next.ns < e->armed.ns) {
 		at.it_value.tv_sec = (time_t)(next.ns / MONO_S);
 		at.it_value.tv_nsec = (long)(next.ns % MONO_S);
@@ -157,6 +160,9 @@ static int worker_turn(struct engine *e, bool read)
 	now = mono_now();
 	if (now.ns >= e->next_due.ns) {
 		eng_due_fire(e, now);
+	}
+	if (e->late_count && now.ns >= e->late_until.ns) {
+		eng_storm_flush(e);
 	}
 	return busy;
 }
