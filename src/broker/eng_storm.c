@@ -21,7 +21,7 @@
 
 #define STORM_UNREAD 8u
 #define STORM_MOST (ENG_READ_EVENTS * 3 / 4)    /* of a read, by one uid */
-#define STORM_TICK_NS (3 * MONO_MS)
+#define STORM_TICK_NS (1 * MONO_MS)
 #define STORM_LASTS_NS (100 * MONO_MS)
 
 static struct storm *storm_of(struct engine *e, uint32_t uid)
@@ -99,7 +99,7 @@ void eng_storm_answer(struct engine *e, const struct question *q,
 	eng_source_note(e, q->fd, verdict);
 	e->late[e->late_count++] = (struct late){ q->fd, verdict, false };
 	e->late_at[q->fd] = (uint16_t)e->late_count;
-	e->view.late++;
+	e->view.held_back++;
 }
 
 /* True: closed after its answer, by eng_storm_flush(). */

@@ -7,7 +7,7 @@
  * scheduler passes one processor between the two for less than a wake-up across
  * processors costs. It looks on, for ENG_SPIN_NS, only for the answer of a
  * product that was awake when it was asked, and only where every serving
- * product has a processor beside it. (decision 014)
+ * product has a processor beside it. (decision 017)
  */
 #include <poll.h>
 #include <pthread.h>
@@ -224,6 +224,9 @@ static void worker_thread(void *(*body)(void *), struct engine *e)
 _Noreturn void eng_worker_main(struct engine *e)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Anybody's death, or his open while we look for writers by a lease. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGIO, SIG_IGN);
 	prctl(PR_SET_NAME, "bailey-worker");
 	log_init("bailey-worker", LOG_INFO);
 	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0) {

@@ -95,7 +95,7 @@ enum view_product_state {
 	X(missed, "answered by a fallback after a deadline")                  \
 	X(overload, "answered by the overload answer (too many open)")        \
 	X(coalesced, "answered with another question's verdict")              \
-	X(late, "answered a little later: one user's storm beside others")    \
+	X(held_back, "answered later: one user storms beside others")         \
 	X(twins, "second questions of one exec")                              \
 	X(kernel_denied, "refused by the kernel: it could not open it")       \
 	X(kernel_cached, "verdicts handed to the kernel as ignore marks")     \
