@@ -23,7 +23,7 @@ static const char *const allowed_calls[] = {
 	"ftruncate", "lseek", "dup",
 	/* waiting, time, threads */
 	"poll", "timerfd_settime", "futex", "clock_gettime", "clock_nanosleep",
-	"nanosleep", "gettimeofday", "setpriority", "sched_getaffinity",
+	"nanosleep", "gettimeofday", "sched_getaffinity",
 	"clone", "clone3", "set_robust_list", "rseq", "set_tid_address",
 	"membarrier", "restart_syscall", "getcpu", "gettid", "getpid",
 	"getppid", "getuid", "geteuid",

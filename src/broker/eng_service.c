@@ -18,7 +18,6 @@
 #include <sys/fanotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -420,7 +419,6 @@ void *eng_service_main(void *engine)
 	struct engine *e = engine;
 
 	prctl(PR_SET_NAME, "bailey-service");
-	setpriority(PRIO_PROCESS, 0, 0);        /* no asker waits for us */
 	eng_view_reset(e);
 	eng_session_succeed(e);
 	eng_monitor_tell(&(struct handoff_message){ .type = HANDOFF_READY,

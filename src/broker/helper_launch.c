@@ -18,7 +18,6 @@
 #include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -355,8 +354,6 @@ void launch_status(struct helper *helper, struct job *job)
 /* ---- keeper ---- */
 
 /* fds: the executable, then what stands at HANDOFF_FD_GROUP and up. */
-#define ENGINE_NICE (-20)
-
 _Noreturn static void launch_keeper_child(const int *fds, size_t count)
 {
 	char *const arguments[] = { (char *)"bailey-engine", NULL };
@@ -370,10 +367,6 @@ _Noreturn static void launch_keeper_child(const int *fds, size_t count)
 	(void)signal(SIGINT, SIG_DFL);
 	(void)signal(SIGTERM, SIG_DFL);
 	(void)signal(SIGHUP, SIG_DFL);
-	/* Who asks waits for it. With a hundred tasks of one user that ask all
-	 * the time, each answer of an engine that is one task among them comes
-	 * when all of them wait, and wakes them all. */
-	(void)setpriority(PRIO_PROCESS, 0, ENGINE_NICE);
 	for (size_t i = 0; i < count; i++) {
 		high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 256);
 		if (high[i] < 0) {
