@@ -58,7 +58,7 @@ void eng_last_collect(struct engine *e, struct session *s)
 		eng_last_forget(e, s);
 		return;
 	}
-	e->last.index = s->index;
+	e->last.index = s->product;
 	e->last.instance = s->instance;
 	e->last.count = 0;
 	last_add(e, s->hung, s->hung_kind);

@@ -53,6 +53,7 @@ struct handoff_table {
 	uint32_t magic;
 	uint32_t features;              /* HANDOFF_HAS_* */
 	uint32_t engine_uid, engine_gid;
+	uint32_t content_uid;           /* of the content agent */
 	/* the monitor and the helper write */
 	_Atomic uint32_t forced;        /* enum handoff_forced */
 	_Atomic int32_t own[HANDOFF_OWN];       /* pids; 0 free */
@@ -141,8 +142,8 @@ struct handoff_expect {
 struct handoff_message {
 	uint32_t type;
 	uint32_t index;
-	/* Of a session: PRODUCT_ADD, _GONE, _FAULT, _READY, IDLE,
-	 * LAST_QUESTIONS: index is its place, which is its product's or, for
+	/* Of a session: PRODUCT_ADD, _GONE, _FAULT, _READY, IDLE: index is its
+	 * place, which is its product's or, for
 	 * the second process of a product, a free one. */
 	uint32_t instance;      /* which start */
 	uint32_t second;        /* PRODUCT_ADD: in a place that is not its
