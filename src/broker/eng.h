@@ -533,8 +533,8 @@ void eng_switch_back(struct engine *e, uint32_t product);
 void eng_trial_end(struct engine *e, uint32_t product);
 /* Tells the monitor what became of switches; how soon to look again: ms, -1. */
 int eng_beside_watch(struct engine *e);
-/* Reply thread: s ends. If a former one is kept it is asked from now on, and
- * returned. */
+/* Reply thread: s ends. Who answers in its place: a former one that is kept,
+ * which is asked from now on; the one that is asked, if s is not; or null. */
 struct session *eng_beside_back(struct engine *e, struct session *s);
 /* A question that s has not answered goes to the one that is asked now. */
 void eng_beside_ask(struct engine *e, struct question *q, struct session *to);

@@ -394,7 +394,7 @@ static void drop_miss(struct engine *e, struct question *q,
 }
 
 /* Everything that it still owes is answered by its fallback, at once; or by
- * the process that was asked before it, if that is kept. */
+ * the product's other process, if there is one that can be asked. */
 void eng_session_drop(struct engine *e, struct session *s)
 {
 	struct session *former = eng_beside_back(e, s);
@@ -416,10 +416,10 @@ void eng_session_drop(struct engine *e, struct session *s)
 		q->owing &= ~bit;
 		q->waiting &= ~bit;
 		q->cacheable = 0;
-		if (former) {
-			eng_beside_ask(e, q, former);
-		} else {
+		if (!former) {
 			drop_miss(e, q, s, waited);
+		} else if (waited) {
+			eng_beside_ask(e, q, former);
 		}
 		eng_verdict_settle(e, q);
 	}

@@ -163,10 +163,15 @@ uint32_t eng_beside_view(const struct engine *e, uint32_t product)
 struct session *eng_beside_back(struct engine *e, struct session *s)
 {
 	struct session *p = &e->session[s->product];
-	struct session *former = eng_is_asked(e, s) && p->present
-					 ? eng_kept_beside(e, s->product)
-					 : NULL;
+	struct session *former = p->present ? eng_kept_beside(e, s->product)
+					    : NULL;
 
+	if (!eng_is_asked(e, s)) {      /* the kept one; or it was done */
+		struct session *asked = &e->session[eng_asked(e, p->index)];
+
+		return p->present && asked->phase == SESSION_SERVING ? asked
+								     : NULL;
+	}
 	if (!former) {
 		return NULL;
 	}

@@ -14,13 +14,18 @@
 #include "base/pass.h"
 #include "broker/eng_slot.h"
 
-static bool send_file(const struct session *s, const struct question *q,
-		      uint32_t slot)
+/* Nobody behind the socket: it is gone, though nobody has said so yet. */
+static bool send_file(struct engine *e, struct session *s,
+		      const struct question *q, uint32_t slot)
 {
 	struct wire_file file = { .id = q->id, .slot = slot };
+	int r = pass_send(s->files, &file, sizeof(file), &q->fd, 1,
+			  MSG_DONTWAIT);
 
-	return pass_send(s->files, &file, sizeof(file), &q->fd, 1,
-			 MSG_DONTWAIT) == 0;
+	if (r == -EPIPE || r == -ECONNRESET) {
+		eng_session_fault(e, s, SESSION_FAULT_CLOSED);
+	}
+	return r == 0;
 }
 
 /* It keeps many descriptors, one of them long after its answer: each holds a
@@ -72,7 +77,7 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s)
 			eng_session_fault(e, s, SESSION_FAULT_RETURN);
 			return false;
 		}
-		if (!send_file(s, q, slot)) {
+		if (!send_file(e, s, q, slot)) {
 			e->session[s->product].view.full++;
 			return false;
 		}
@@ -202,8 +207,12 @@ static void dispatch_to(struct engine *e, struct question *q,
 		return;
 	}
 	if (!eng_dispatch_one(e, q, s)) {
-		dispatch_fallback(e, q, s, s->manifest.on_miss);
-		return;
+		s = s->phase == SESSION_ENDING ? eng_beside_back(e, s) : NULL;
+		if (!s || !eng_dispatch_one(e, q, s)) {
+			dispatch_fallback(e, q, product,
+					  product->manifest.on_miss);
+			return;
+		}
 	}
 	if (s->view.state == VIEW_STATE_SUSPECT) {
 		s->probe = q->index;

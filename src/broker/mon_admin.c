@@ -83,6 +83,14 @@ static void send_monitor(const struct mon *m, const struct mon_client *c)
 	admin_send(c, &a, sizeof(a));
 }
 
+static void send_hash(const struct handoff_expect *expect,
+		      char ret_text[VIEW_HASH])
+{
+	for (size_t i = 0; expect->managed && i < AGENT_HASH; i++) {
+		text_format(ret_text + 2 * i, 3, "%02x", expect->hash[i]);
+	}
+}
+
 static void send_products(const struct mon *m, const struct mon_client *c)
 {
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
@@ -104,6 +112,7 @@ static void send_products(const struct mon *m, const struct mon_client *c)
 		}
 		memcpy(a.name, p->manifest.name, sizeof(a.name));
 		memcpy(a.last_exit, p->last_exit, sizeof(a.last_exit));
+		send_hash(&p->asked.expect, a.content);
 		admin_send(c, &a, sizeof(a));
 	}
 }

@@ -24,6 +24,7 @@
 #define VIEW_PATH 1024
 #define VIEW_NAME 32
 #define VIEW_REASON 128
+#define VIEW_HASH 72
 #define VIEW_PRODUCTS 16u
 
 /* ---- engine ---- */
@@ -302,6 +303,8 @@ struct admin_product {
 	uint64_t next_start_ns;         /* CLOCK_REALTIME, planned restart */
 	char name[VIEW_NAME];
 	char last_exit[VIEW_REASON];
+	char content[VIEW_HASH];        /* hexadecimal: the version that its
+					 * process runs on; "": not managed */
 };
 
 struct admin_scope {
