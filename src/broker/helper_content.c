@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define CONTENT_SLOTS "slots/"
+#define CONTENT_SLOTS SLOT_SLOTS "/"
 #define CONTENT_HEX (AGENT_HASH * 2u)
 
 static int content_digit(char c)
@@ -66,7 +66,7 @@ static int content_current(int dir, uint8_t ret_hash[AGENT_HASH])
 {
 	const size_t prefix = sizeof(CONTENT_SLOTS) - 1;
 	char text[sizeof(CONTENT_SLOTS) + CONTENT_HEX + 1];
-	ssize_t n = readlinkat(dir, "current", text, sizeof(text));
+	ssize_t n = readlinkat(dir, SLOT_CURRENT, text, sizeof(text));
 
 	if (n < 0) {
 		return result_errno();
@@ -99,7 +99,7 @@ static int content_expect(const struct helper *helper, int slot,
 			  struct handoff_expect *expect)
 {
 	struct slot_expect read_from;
-	cleanup_fd int fd = content_open_below(slot, "expect",
+	cleanup_fd int fd = content_open_below(slot, SLOT_EXPECT,
 					       O_RDONLY | O_NONBLOCK);
 	int r = fd < 0 ? fd : content_owned(helper, fd, S_IFREG);
 
@@ -107,15 +107,13 @@ static int content_expect(const struct helper *helper, int slot,
 		return r;
 	}
 	if (read(fd, &read_from, sizeof(read_from)) != sizeof(read_from) ||
-	    read_from.magic != SLOT_EXPECT_MAGIC ||
-	    !memchr(read_from.schema, 0, sizeof(read_from.schema))) {
+	    !slot_expect_good(&read_from) ||
+	    memcmp(read_from.hash, expect->hash, sizeof(expect->hash)) != 0) {
 		return -EBADMSG;
 	}
 	expect->managed = 1;
 	expect->fields = read_from.fields;
-	/* Compared as a whole: nothing behind the text counts. */
-	memset(expect->schema, 0, sizeof(expect->schema));
-	memcpy(expect->schema, read_from.schema, strlen(read_from.schema));
+	memcpy(expect->schema, read_from.schema, sizeof(expect->schema));
 	return 0;
 }
 
@@ -158,7 +156,7 @@ int content_open(const struct helper *helper, const char *product,
 	}
 	content_slot(expect.hash, path);
 	slot = content_open_below(top, path, O_PATH | O_DIRECTORY);
-	files = slot < 0 ? slot : content_open_below(slot, "files",
+	files = slot < 0 ? slot : content_open_below(slot, SLOT_FILES,
 						     O_PATH | O_DIRECTORY);
 	r = files < 0 ? files : content_owned(helper, files, S_IFDIR);
 	if (r == 0) {

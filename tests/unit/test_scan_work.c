@@ -198,7 +198,7 @@ static int unload(void **state)
 static int fresh(void **state)
 {
 	memset(&heard, 0, sizeof(heard));
-	work_init(&work, NULL);
+	work_init(&work, NULL, NULL);
 	return 0;
 }
 
