@@ -60,18 +60,29 @@ _Noreturn static void exec_child(const char *name, const int *fds,
 	_exit(126);
 }
 
+/* Never more than what we have: raising takes a capability. */
+static void exec_limit(__rlimit_resource_t resource, rlim_t value)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit) == 0) {
+		limit.rlim_max = value < limit.rlim_max ? value
+							: limit.rlim_max;
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(resource, &limit);
+	}
+}
+
 /* It ends with the monitor; the uid's change cleared that. */
 static void exec_agent_rights(const struct helper *helper)
 {
-	const struct rlimit none = { 1, 1 };
-	const struct rlimit files = { EXEC_AGENT_FILES, EXEC_AGENT_FILES };
 	struct pollfd p = { .fd = helper->monitor, .events = POLLIN };
 	int securebits;
 
 	(void)setsid();
-	if (setrlimit(RLIMIT_CORE, &none) < 0 ||
-	    setrlimit(RLIMIT_NOFILE, &files) < 0 ||
-	    jail_rights_drop(helper->start->table->content_uid,
+	exec_limit(RLIMIT_CORE, 0);
+	exec_limit(RLIMIT_NOFILE, EXEC_AGENT_FILES);
+	if (jail_rights_drop(helper->start->table->content_uid,
 			     &securebits) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||

@@ -515,7 +515,7 @@ void mon_agent_read(struct mon *m)
 		return;
 	}
 	if (got <= 0 || r.type < AGENT_TRY_START) {
-		if (got != 0) {
+		if (got == 1 || got == -EBADMSG) {
 			log_error("the content agent sent what is no request; "
 				  "it is ended");
 		}
