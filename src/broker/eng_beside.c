@@ -23,6 +23,7 @@
  * asked at once is not kept.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "broker/eng.h"
 
@@ -181,6 +182,8 @@ struct session *eng_beside_back(struct engine *e, struct session *s)
 	former->probe = QUESTION_NONE;
 	former->view.state = VIEW_STATE_SERVING;
 	p->denial_count = 0;
+	/* Who waited for the other one in vain may wait for this one. */
+	memset(e->stall, 0, sizeof(e->stall));
 	p->back_fault = atomic_load(&s->fault);
 	atomic_store(&p->back, 1);
 	atomic_store(&p->asked, former->index);

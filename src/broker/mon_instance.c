@@ -127,10 +127,14 @@ void mon_instance_ended(struct mon *m, uint32_t index,
 		.fault = instance->fault,
 		.frozen = instance->frozen, .number = (uint64_t)status };
 
-	/* What we did not do ourselves it did. */
+	/* What we did not do ourselves it did; and a crash that the engine saw
+	 * as a closed session is one. */
 	if (!instance->why[0]) {
 		ended.fault = WIFSIGNALED(status) ? AGENT_FAULT_CRASH
 						  : AGENT_FAULT_EXIT;
+	} else if (ended.fault == AGENT_FAULT_EXIT && WIFSIGNALED(status) &&
+		   WTERMSIG(status) != SIGKILL) {
+		ended.fault = AGENT_FAULT_CRASH;
 	}
 	instance_text(instance, status, ret_text);
 	memcpy(ended.hash, instance->expect.hash, sizeof(ended.hash));
