@@ -290,7 +290,8 @@ struct session {
 	X(HUNG, HUNG, "answered nothing for two deadlines")                   \
 	X(NOT_READY, NOT_READY, "did not become ready in time")               \
 	X(FILES, PROTOCOL, "did not take the descriptors sent to it")         \
-	X(REPLY, ENGINE, "a reply to it was lost with the worker that made it") \
+	X(REPLY, ENGINE, \
+	  "a reply to it was lost with the worker that made it")               \
 	X(RETURN, PROTOCOL, "did not return descriptors in time")             \
 	X(DENIALS, DENIALS, "denied too much")                                \
 	X(SCHEMA, SCHEMA, "schema or field count is not the content's")       \

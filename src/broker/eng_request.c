@@ -327,7 +327,8 @@ static void ready_verdicts(struct engine *e, struct session *s)
 {
 	struct session *p = &e->session[s->product];
 
-	if (eng_is_asked(e, s) && (!p->served || s->serial != s->ready_serial)) {
+	if (eng_is_asked(e, s) &&
+	    (!p->served || s->serial != s->ready_serial)) {
 		eng_verdicts_expire(e);
 		p->served = true;
 	}

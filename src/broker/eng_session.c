@@ -89,7 +89,8 @@ static void session_product(struct engine *e, struct session *s,
 	struct session *p = &e->session[product];
 
 	if (s->product != product ||
-	    memcmp(s->expect.hash, m->expect.hash, sizeof(s->expect.hash))) {
+	    memcmp(s->expect.hash, m->expect.hash,
+		   sizeof(s->expect.hash)) != 0) {
 		s->serial++;
 	}
 	s->product = product;

@@ -29,7 +29,7 @@
 typedef void (*helper_task)(const struct helper *helper,
 			    const struct helper_request *request, int channel);
 
-/* START_KEEPER and START_AGENT have no row: no file is opened, no job needed. */
+/* START_KEEPER and START_AGENT have no row: they need no file, and no job. */
 static const helper_task main_tasks[] = {
 	[HELPER_LOAD] = task_load,
 	[HELPER_START_PRODUCT] = task_prepare,

@@ -33,7 +33,8 @@
 #define MON_EARLY 16u           /* ends of children before we knew them */
 #define MON_TICK_MS 250
 #define MON_ENGINE_UID 61000u   /* systemd leaves 60578-61183 unused */
-#define MON_CONTENT_UID 61001u
+#define MON_CONTENT_UID 61001u  /* the content agent, and its group */
+#define MON_UPDATE_UID 61002u   /* the updater */
 #define MON_PRODUCT_UID 61010u  /* plus the product's index */
 #define MON_PREFLIGHT_UID (MON_PRODUCT_UID + 32u)       /* the same */
 

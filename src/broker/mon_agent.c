@@ -32,7 +32,7 @@
 /* ---- before a mark stands ---- */
 
 /* The agent's own directory, or the updater's: made once, then theirs. */
-static int agent_directory(const struct mon *m, const char *name, uint32_t uid)
+static int agent_directory(const struct mon *m, const char *name, uid_t uid)
 {
 	const char *top = mon_is_system(m) ? AGENT_DIRECTORY
 					   : m->options.state;
@@ -44,7 +44,7 @@ static int agent_directory(const struct mon *m, const char *name, uint32_t uid)
 		return -1;
 	}
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0 && uid && fchown(fd, uid, uid) < 0) {
+	if (fd >= 0 && fchown(fd, uid, MON_CONTENT_UID) < 0) {
 		return -1;
 	}
 	return fd_take(&fd);
@@ -98,7 +98,7 @@ void mon_agent_open(struct mon *m)
 	}
 	a->program = agent_program();
 	a->content = agent_directory(m, "content", MON_CONTENT_UID);
-	a->staging = agent_directory(m, "staging", 0);
+	a->staging = agent_directory(m, "staging", MON_UPDATE_UID);
 	snprintf(path, sizeof(path), "%s/content.d", m->options.etc);
 	a->policy = agent_optional(m, path, O_RDONLY | O_DIRECTORY);
 	snprintf(path, sizeof(path), "%s/view.sock", m->options.state);

@@ -174,8 +174,11 @@ static void a_switch_under_load_answers_everything_rightly(void **state)
 	trial_run(&t);
 	old = pid_of("brittle");
 	host_load_start(&t.host);
+	ns_sleep_ms(200);
 	switch_to(11, 1);
 	wait_frozen(old, true);
+	ns_sleep_ms(300);
+	assert_true(is_frozen(old));            /* and stays so */
 	host_wait_text(&t.host, "brittle", "beside", "kept", WAIT_MS);
 	assert_int_not_equal(pid_of("brittle"), old);
 	trial_ask(&t, AGENT_TRIAL_END, 0, 0, 0);
@@ -186,12 +189,14 @@ static void a_switch_under_load_answers_everything_rightly(void **state)
 	wait_gone(old);
 	/* and once more, to the place of the first */
 	switch_to(12, 2);
+	ns_sleep_ms(200);
 	trial_ask(&t, AGENT_SWITCH_BACK, 0, 0, 0);
 	m = trial_wait(&t, AGENT_SWITCHED_BACK);
 	assert_int_equal(m->try, 11);
 	assert_int_equal(m->fault, AGENT_FAULT_NONE);
 	m = trial_wait(&t, AGENT_PRODUCT_ENDED);
 	assert_int_equal(m->try, 12);
+	ns_sleep_ms(200);
 	host_load_stop(&t.host);
 	is_nothing_wrong();
 	(void)host_wait_open(&t.host, HOST_EICAR, EPERM, WAIT_MS);
@@ -297,8 +302,7 @@ static void a_standby_that_does_not_load_changes_nothing(void **state)
 
 /* ---- preflight ---- */
 
-static void a_preflight_has_a_jail_of_its_own_and_the_agent_for_engine(
-	void **state)
+static void a_preflight_has_its_own_jail_and_the_agent_for_engine(void **state)
 {
 	struct {
 		struct wire_request head;
@@ -544,7 +548,7 @@ int main(int argc, char **argv)
 		     content_that_hangs_on_trial_is_switched_back_from),
 		TEST(parallel, a_standby_that_does_not_load_changes_nothing),
 		TEST(parallel,
-		     a_preflight_has_a_jail_of_its_own_and_the_agent_for_engine),
+		     a_preflight_has_its_own_jail_and_the_agent_for_engine),
 		TEST(restart, a_restart_takes_what_is_current_both_ways),
 		TEST(live, a_running_product_takes_new_content_both_ways),
 		TEST(parallel,

@@ -318,6 +318,23 @@ static void does_a_death_on_trial_lose_no_question(void **state)
 	assert_int_equal(r->e->session[0].view.poison, 0);
 }
 
+/* Nobody has noticed yet that it is dead. */
+static void is_a_question_after_its_death_asked_of_the_former(void **state)
+{
+	uint32_t q;
+
+	(void)state;
+	both();
+	switch_over();
+	replay_product_close(&new);
+	new.session = 0;
+	q = replay_open(r, file[0], REPLAY_PID);
+	replay_reply(r);
+	assert_int_equal(replay_answer(r, q), BAILEY_VERDICT_NONE);
+	judge(&old, BAILEY_VERDICT_DENY);
+	assert_int_equal(replay_answer(r, q), BAILEY_VERDICT_DENY);
+}
+
 static void is_the_monitors_word_enough(void **state)
 {
 	struct handoff_message m;
@@ -636,6 +653,7 @@ int main(void)
 		TEST(is_what_the_former_said_not_cached_for_the_new),
 		TEST(is_a_trial_over_when_told),
 		TEST(does_a_death_on_trial_lose_no_question),
+		TEST(is_a_question_after_its_death_asked_of_the_former),
 		TEST(is_the_monitors_word_enough),
 		TEST(does_a_hang_on_trial_go_back),
 		TEST(does_one_that_denies_too_much_go_back),
