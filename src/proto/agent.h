@@ -133,7 +133,7 @@ enum agent_purpose { AGENT_PREFLIGHT = 1, AGENT_PARALLEL };
  * the content's fault. */
 #define AGENT_FAULT_TABLE(X)                                                  \
 	X(NONE, 0, "none", 0)                   /* as it was told to */       \
-	X(EXIT, 1, "exit", 1)   /* left by itself; SWITCHED_BACK: or crashed */ \
+	X(EXIT, 1, "exit", 1)   /* by itself; in SWITCHED_BACK also a crash */ \
 	X(CRASH, 2, "crash", 1)                 /* killed by a signal */      \
 	X(HUNG, 3, "hung", 1)                   /* silent for two deadlines */ \
 	X(NOT_READY, 4, "not-ready", 1)         /* not within start_s */      \
