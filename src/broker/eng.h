@@ -56,6 +56,8 @@
 #define ENG_FILES_OUT 64u       /* descriptors with a product, from which on
 				 * late returns end its session */
 #define ENG_RETURN_NS (60 * MONO_S) /* ... after the answer */
+#define ENG_LATE 512u           /* kept answers: the next writes them all */
+#define ENG_STORMS 16u          /* uids, direct-mapped */
 #define ENG_KEEP 4096u          /* files never denied: further are not kept */
 #define ENG_MOUNTS 4096u        /* host mount ids: further ones are `foreign` */
 #define ENG_DENIAL_OBJECTS 256u /* distinct objects that a brake counts */
@@ -65,10 +67,18 @@
 #define ENG_VIEWERS 16u         /* connected to view.sock: then refused */
 #define ENG_EVENTS 1024u        /* ring for `bailey events` */
 #define ENG_DEATHS 64u          /* objects and uids under which workers died */
-#define ENG_PRODUCT_SPIN_NS 50000u /* the same, for a product after an event */
-#define ENG_SPIN_NS 30000u      /* how long to look before going to sleep */
+/* How long a product looks on for the next event after one, and we for the
+ * answer of one that does, before going to sleep. */
+#define ENG_PRODUCT_SPIN_NS 40000u
+#define ENG_SPIN_NS 15000u
 #define ENG_CTIME_AGE_NS (20u * 1000000u)
 #define ENG_STALL_WINDOW_NS (10u * MONO_S)
+
+/* for (i of the bits of a mask, which is read once) */
+#define ENG_EACH(i, mask)                                                     \
+	(uint32_t eng_bits = (mask), i = 0;                                   \
+	 eng_bits && ((i = (uint32_t)__builtin_ctz(eng_bits)), true);         \
+	 eng_bits &= eng_bits - 1)
 
 enum eng_kind { ENG_OPEN, ENG_EXEC, ENG_KINDS };
 /* Their enum bailey_event_kind (eng_known.c). */
@@ -214,7 +224,7 @@ struct session {
 	uint32_t serial;                /* counts contents: of poison */
 	uint32_t ready_serial;          /* when it last became ready */
 	int content;                    /* directory to hand over; -1 */
-	uint64_t content_event;         /* that is not answered yet; 0 */
+	_Atomic uint64_t content_event; /* that is not answered yet; 0 */
 	mono_t content_since;
 	struct handoff_expect content_expect;
 	int hung;                       /* what it went silent over; -1 */
@@ -326,6 +336,17 @@ struct stall {                  /* what a task has waited in its window */
 	uint64_t waited_ns;
 };
 
+struct storm {                  /* when a uid asked, and whether it storms */
+	uint32_t uid;
+	mono_t asked, until;
+};
+
+struct late {                   /* an answer that is kept, and then written */
+	int fd;
+	enum bailey_verdict verdict;
+	bool close;             /* nobody needs it any more */
+};
+
 /* What was denied before the keeper died: denied on until the product that
  * said so serves again. */
 struct remembered {
@@ -391,11 +412,21 @@ struct engine {
 	 * the same key without touching all; 0: none */
 	uint32_t leader[ENG_QUESTIONS];
 	mono_t next_due;
-	mono_t last_asked;      /* a product, which then may look on */
+	uint32_t looking;       /* bits: products that were awake when asked */
 	struct { uint32_t uid, count; } uid_open[ENG_UIDS];
+	uint32_t unread;        /* at least so many were, at the last read */
+	struct storm storm[ENG_STORMS];
+	uint32_t late_count;
+	mono_t late_until;
+	struct late late[ENG_LATE];
+	uint16_t late_at[HANDOFF_FDS];  /* place in late[], plus 1 */
 	struct twin twin[ENG_TWINS];
 	struct stall stall[ENG_STALLS];
 	struct poison poison[ENG_POISON];
+	/* Bits of sessions that the reply thread has to look at, so that it
+	 * does not touch all of them: told of by the monitor; serving, or
+	 * ending and not dropped. Set before what they announce. */
+	_Atomic uint32_t told, active;
 	struct session session[HANDOFF_PRODUCTS];
 	_Atomic uint32_t epoch; /* raised when a cached verdict may be stale */
 	_Atomic uint32_t flush; /* service thread: drop ignore marks */
@@ -409,6 +440,8 @@ struct engine {
 	struct view_engine view;
 	struct decisions denials, events;
 	uint64_t events_told;   /* of the ring: readers were woken up to here */
+	_Atomic uint32_t telling;               /* they hear of more by the
+						 * clock, not by a wake each */
 	_Atomic uint32_t streaming;             /* `bailey events` readers */
 	int viewer_fd[ENG_VIEWERS];             /* for a successor to close */
 	struct close_queue close;
@@ -432,6 +465,9 @@ struct engine {
 	_Atomic uint32_t asleep;        /* the reply thread waits in poll */
 	_Atomic uint64_t turns;         /* of the reply thread's loop */
 	int kick_reply[2];              /* pipe: service wakes reply */
+	int timer;                      /* wakes reply at `armed` */
+	mono_t armed;                   /* UINT64_MAX: it is not */
+	mono_t close_at;                /* closers are woken; the same */
 	int kick_service[2];            /* pipe: reply wakes service */
 	_Atomic uint32_t service_kicked;
 	/* deaths: object and uid under which a worker died */
@@ -450,6 +486,8 @@ int eng_source_read(struct engine *e);
 /* Notes who asked through a descriptor, for a successor. */
 void eng_asked_by(struct engine *e, int fd, int32_t pid, uint64_t mask);
 /* The answer: one write(2) to the group. */
+/* What the answer will be: whoever takes over writes that. */
+void eng_source_note(struct engine *e, int fd, enum bailey_verdict verdict);
 void eng_source_answer(struct engine *e, int fd, enum bailey_verdict verdict);
 
 /* ---- eng_intake.c ---- */
@@ -505,6 +543,8 @@ uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied);
 /* May that product be asked such questions at all, by its manifest? */
 bool eng_granted(const struct session *s, enum eng_kind kind);
 /* Is that product coming back after an engine's death: shall q wait for it? */
+/* Bits of the products that may have a say: told of, or awaited. */
+uint32_t eng_concerned(const struct engine *e);
 bool eng_holds(const struct engine *e, uint32_t product);
 /* It serves again: what waited for it is sent. */
 void eng_unsent_send(struct engine *e, struct session *s);
@@ -586,6 +626,16 @@ enum bailey_verdict eng_fallback(struct engine *e, struct question *q,
 void eng_decision_record(struct engine *e, struct question *q);
 const char *eng_fault_text(enum session_fault fault);
 uint32_t eng_fault_agent(enum session_fault fault);     /* agent_fault */
+
+/* ---- eng_storm.c ---- */
+/* The askers of one read of the kernel's queue. */
+void eng_storm_look(struct engine *e, const int32_t *pids, uint32_t count);
+/* Answers, now or with others of the same uid. */
+void eng_storm_answer(struct engine *e, const struct question *q,
+		      enum bailey_verdict verdict);
+/* True: its answer is kept; it is closed behind that. */
+bool eng_storm_close(struct engine *e, int fd);
+void eng_storm_flush(struct engine *e);
 
 /* ---- eng_closer.c ---- */
 void eng_close_later(struct engine *e, int fd);

@@ -428,6 +428,7 @@ void eng_session_drop(struct engine *e, struct session *s)
 	s->view.held = 0;
 	s->view.state = VIEW_STATE_RESTARTING;
 	s->view.since_ns = wall_now_ns();
+	atomic_fetch_and(&e->active, ~bit);
 	atomic_store(&s->phase, SESSION_DROPPED);
 	eng_service_kick(e);
 }

@@ -115,6 +115,7 @@ void *eng_closer_main(void *engine)
 	struct close_queue *c = &e->close;
 	uint32_t calls;
 
+	setpriority(PRIO_PROCESS, 0, 0);        /* nobody waits for us */
 	for (;;) {
 		eng_close_turn(e);
 		calls = atomic_load(&c->calls);

@@ -22,8 +22,8 @@ static const char *const allowed_calls[] = {
 	"pipe2", "getsockopt", "setsockopt", "shutdown", "memfd_create",
 	"ftruncate", "lseek", "dup",
 	/* waiting, time, threads */
-	"poll", "ppoll", "futex", "clock_gettime", "clock_nanosleep",
-	"nanosleep", "gettimeofday", "sched_yield", "sched_getaffinity",
+	"poll", "timerfd_settime", "futex", "clock_gettime", "clock_nanosleep",
+	"nanosleep", "gettimeofday", "setpriority", "sched_getaffinity",
 	"clone", "clone3", "set_robust_list", "rseq", "set_tid_address",
 	"membarrier", "restart_syscall", "getcpu", "gettid", "getpid",
 	"getppid", "getuid", "geteuid",

@@ -97,6 +97,19 @@ static void decision_write(struct engine *e, struct decisions *ring,
 	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
 }
 
+/* A wake costs more than most answers. Readers are woken by the first entry
+ * after a pause, then look by the clock (eng_service.c); in a storm also before
+ * the ring has gone round. */
+static void decision_tell(struct engine *e)
+{
+	bool full = e->events.head - e->events_told >= ENG_EVENTS / 4;
+
+	if (full || !atomic_exchange(&e->telling, 1)) {
+		e->events_told = e->events.head;
+		eng_service_kick(e);
+	}
+}
+
 void eng_decision_record(struct engine *e, struct question *q)
 {
 	bool denial = q->would == BAILEY_VERDICT_DENY;
@@ -112,13 +125,7 @@ void eng_decision_record(struct engine *e, struct question *q)
 		decision_write(e, &e->denials, q);
 		atomic_store(&e->table->denials,
 			     atomic_load(&e->denials.head));
-		eng_service_kick(e);
 	}
 	decision_write(e, &e->events, q);
-	/* Readers hear of it when the reply thread next sleeps; in a storm it
-	 * does not, so here too before the ring has gone round. */
-	if (e->events.head - e->events_told >= ENG_EVENTS / 4) {
-		e->events_told = e->events.head;
-		eng_service_kick(e);
-	}
+	decision_tell(e);
 }

@@ -60,8 +60,7 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s)
 		return false;
 	}
 	slot = s->free_slot[s->free_count - 1];
-	e->last_asked = mono_now();
-	q->due[s->index] = mono_add(e->last_asked, deadline * MONO_MS);
+	q->due[s->index] = mono_add(mono_now(), deadline * MONO_MS);
 	w = eng_slot_begin(e, s, slot, eng_kind_event[q->kind], q->id);
 	eng_slot_number(w, BAILEY_FIELD_KIND_SEQUENCE,
 			++s->kind_sequence[q->kind]);
@@ -227,6 +226,13 @@ static void dispatch_to(struct engine *e, struct question *q,
 	}
 }
 
+uint32_t eng_concerned(const struct engine *e)
+{
+	return atomic_load_explicit(&e->told, memory_order_acquire) |
+	       atomic_load_explicit(&e->table->hold_products,
+				    memory_order_relaxed);
+}
+
 bool eng_holds(const struct engine *e, uint32_t product)
 {
 	return (atomic_load_explicit(&e->table->hold_products,
@@ -295,7 +301,7 @@ void eng_unsent_send(struct engine *e, struct session *s)
 
 uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied)
 {
-	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+	for ENG_EACH(i, eng_concerned(e)) {
 		const struct session *product = &e->session[i];
 		struct session *s = &e->session[eng_asked(e, i)];
 

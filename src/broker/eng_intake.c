@@ -67,7 +67,9 @@ struct question *eng_question_new(struct engine *e)
 void eng_question_free(struct engine *e, struct question *q)
 {
 	if (q->fd >= 0) {
-		eng_close_later(e, q->fd);
+		if (!eng_storm_close(e, q->fd)) {
+			eng_close_later(e, q->fd);
+		}
 		q->fd = -1;
 	}
 	atomic_store_explicit(&q->state, QUESTION_FREE, memory_order_release);
@@ -200,7 +202,7 @@ static bool intake_blamed(const struct engine *e, const struct question *q)
 
 static bool intake_somebody_asks(const struct engine *e, enum eng_kind kind)
 {
-	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+	for ENG_EACH(i, eng_concerned(e)) {
 		const struct session *s = &e->session[eng_asked(e, i)];
 
 		if (eng_holds(e, i)) {
@@ -293,7 +295,7 @@ static void intake_untouched(struct engine *e, struct question *q)
 	struct ruling ruling;
 
 	eng_rules_judge(e, q, &ruling);
-	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+	for ENG_EACH(i, eng_concerned(e)) {
 		const struct session *s = &e->session[i];
 
 		if (s->present && eng_granted(s, q->kind) &&

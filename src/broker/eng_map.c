@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/timerfd.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
@@ -113,6 +114,17 @@ static void map_pipe(struct engine *e, int fd[2])
 	map_ours(e, fd[1]);
 }
 
+static void map_timer(struct engine *e)
+{
+	e->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (e->timer < 0) {
+		log_error("cannot make a timer: %m");
+		exit(1);
+	}
+	map_ours(e, e->timer);
+	e->armed.ns = e->close_at.ns = UINT64_MAX;
+}
+
 static void map_sessions(struct engine *e)
 {
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
@@ -159,6 +171,7 @@ struct engine *eng_map(struct handoff_table *table)
 	map_decisions(&e->events, ENG_EVENTS);
 	eng_cache_remember(e);
 	map_pipe(e, e->kick_reply);
+	map_timer(e);
 	map_pipe(e, e->kick_service);
 	map_sessions(e);
 	if ((table->features & HANDOFF_HAS_BPF) &&

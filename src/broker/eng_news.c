@@ -72,7 +72,7 @@ static bool tell_content(struct engine *e, struct session *s)
 
 void eng_tell(struct engine *e, struct session *s)
 {
-	uint32_t tell = atomic_load_explicit(&s->tell, memory_order_relaxed);
+	uint32_t tell = atomic_load_explicit(&s->tell, memory_order_acquire);
 	struct session *product = &e->session[s->product];
 
 	for (size_t i = 0; tell && i < sizeof(tell_table) /

@@ -53,7 +53,7 @@ static void record_apply(void *context, const struct process_record *record,
 	    !record_news[record->type].kind) {
 		return;
 	}
-	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+	for ENG_EACH(i, e->active) {
 		struct session *s = &e->session[i];
 
 		if (atomic_load_explicit(&s->news_wanted,

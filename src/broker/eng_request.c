@@ -350,6 +350,7 @@ static int on_ready(struct engine *e, struct session *s, struct request *r)
 	eng_session_state(s, VIEW_STATE_SERVING);
 	s->rules.expires_ns = 0;        /* it is there again */
 	ready_verdicts(e, s);
+	atomic_fetch_or(&e->active, 1u << s->index);
 	atomic_store_explicit(&s->phase, SESSION_SERVING, memory_order_release);
 	eng_spin_advise(e);
 	eng_reply_kick(e);

@@ -169,7 +169,7 @@ void eng_rules_judge(struct engine *e, struct question *q,
 		return;
 	}
 	ret_ruling->line = 0;
-	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+	for ENG_EACH(i, e->told) {
 		struct session *s = &e->session[i];
 
 		if (s->present && ret_ruling->verdict == BAILEY_VERDICT_NONE) {

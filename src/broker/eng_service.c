@@ -8,8 +8,8 @@
  * reply thread waits for. What it publishes to the reply thread is atomic; what
  * it replaces it frees after a quiet point of that thread (eng_grace).
  *
- * It sleeps without a time-out unless rules are to end or a product is
- * starting: an idle engine wakes nobody.
+ * It sleeps without a time-out unless rules are to end, a product is starting,
+ * or something was just decided: an idle engine wakes nobody.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@
 #include <sys/fanotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -27,7 +28,7 @@
 
 #define SERVICE_START_MS 250
 #define SERVICE_POLLFDS (4 + HANDOFF_PRODUCTS + ENG_VIEWERS)
-#define FLUSH_EVERY_NS (100 * MONO_MS)
+#define TELL_EVERY_MS 20
 
 /* ---- between the threads ---- */
 
@@ -379,6 +380,7 @@ static int service_timeout(struct engine *e)
 {
 	int ms = service_rules(e);
 	const int others[] = {
+		atomic_load(&e->telling) ? TELL_EVERY_MS : -1,
 		eng_session_starting(e) ? SERVICE_START_MS : -1,
 		eng_beside_watch(e), eng_last_send(e),
 	};
@@ -389,6 +391,23 @@ static int service_timeout(struct engine *e)
 		}
 	}
 	return ms;
+}
+
+/* From the next entry on its writer wakes us again. */
+static void service_told(struct engine *e)
+{
+	static mono_t until;
+	mono_t now = mono_now();
+
+	if (!atomic_load(&e->telling)) {
+		return;
+	}
+	if (!until.ns) {
+		until = mono_add(now, TELL_EVERY_MS * MONO_MS);
+	} else if (until.ns <= now.ns) {
+		until = (mono_t){ 0 };
+		atomic_store(&e->telling, 0);
+	}
 }
 
 static void service_serve(struct engine *e, const struct pollfd *p)
@@ -421,6 +440,7 @@ static void service_serve(struct engine *e, const struct pollfd *p)
 	if (p[3].revents) {
 		eng_view_accept(e);
 	}
+	service_told(e);
 	eng_view_serve(e);
 }
 
@@ -439,6 +459,7 @@ void *eng_service_main(void *engine)
 	struct engine *e = engine;
 
 	prctl(PR_SET_NAME, "bailey-service");
+	setpriority(PRIO_PROCESS, 0, 0);        /* no asker waits for us */
 	eng_view_reset(e);
 	eng_session_succeed(e);
 	eng_monitor_tell(&(struct handoff_message){ .type = HANDOFF_READY,

@@ -103,6 +103,7 @@ static void session_product(struct engine *e, struct session *s,
 	p->view.mode = m->manifest.mode;
 	memcpy(p->view.name, m->manifest.name, sizeof(p->view.name));
 	p->manifest = m->manifest;
+	atomic_fetch_or(&e->told, 1u << product);
 	p->present = true;
 	session_rules_outlive(s);
 }

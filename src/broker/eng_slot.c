@@ -106,8 +106,10 @@ void eng_wake(struct engine *e, struct session *s)
 	static const char byte = 1;
 
 	atomic_thread_fence(memory_order_seq_cst);
+	e->looking |= 1u << s->index;
 	if (atomic_load_explicit(&e->region[s->index].answers->product_sleeping,
 				 memory_order_relaxed)) {
+		e->looking &= ~(1u << s->index);
 		/* Our own description, O_NONBLOCK: full means it is awake. */
 		ssize_t n = write(s->wake_product, &byte, 1);
 		(void)n;

@@ -38,7 +38,9 @@ void eng_asked_by(struct engine *e, int fd, int32_t pid, uint64_t mask)
 int eng_source_read(struct engine *e)
 {
 	struct fanotify_event_metadata *m;
+	int32_t pids[ENG_READ_EVENTS];
 	ssize_t n, left;
+	uint32_t count = 0;
 	int taken = 0;
 
 	if (eng_close_brake(e)) {
@@ -53,7 +55,12 @@ int eng_source_read(struct engine *e)
 	for (m = (void *)e->read_buffer; FAN_EVENT_OK(m, left);
 	     m = FAN_EVENT_NEXT(m, left)) {
 		eng_asked_by(e, m->fd, m->pid, m->mask);
+		if (count < ENG_READ_EVENTS) {
+			pids[count++] = m->pid;
+		}
 	}
+	eng_records_drain(e);
+	eng_storm_look(e, pids, count);
 	for (m = (void *)e->read_buffer; FAN_EVENT_OK(m, n);
 	     m = FAN_EVENT_NEXT(m, n)) {
 		taken++;
@@ -71,6 +78,15 @@ int eng_source_read(struct engine *e)
 	return taken;
 }
 
+void eng_source_note(struct engine *e, int fd, enum bailey_verdict verdict)
+{
+	atomic_store_explicit(&e->table->verdict[fd],
+			      verdict == BAILEY_VERDICT_DENY
+				      ? HANDOFF_VERDICT_DENY
+				      : HANDOFF_VERDICT_ALLOW,
+			      memory_order_release);
+}
+
 void eng_source_answer(struct engine *e, int fd, enum bailey_verdict verdict)
 {
 	struct fanotify_response r = {
@@ -81,11 +97,7 @@ void eng_source_answer(struct engine *e, int fd, enum bailey_verdict verdict)
 
 	/* What stands in the table is what the monitor or a successor repeats
 	 * if we die between this line and the next. */
-	atomic_store_explicit(&e->table->verdict[fd],
-			      verdict == BAILEY_VERDICT_DENY
-				      ? HANDOFF_VERDICT_DENY
-				      : HANDOFF_VERDICT_ALLOW,
-			      memory_order_release);
+	eng_source_note(e, fd, verdict);
 	/* ENOENT: a successor or the monitor answered already. Nothing else
 	 * can be done about a failure here; the count shows it. */
 	if (write(HANDOFF_FD_GROUP, &r, sizeof(r)) < 0 && errno != ENOENT) {

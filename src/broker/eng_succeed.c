@@ -87,11 +87,16 @@ static void succeed_taking(struct session *s,
 
 static void succeed_sessions(struct engine *e)
 {
+	/* It may have died between one being dropped and its bit. */
+	e->active = 0;
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		struct session *s = &e->session[i];
 
 		succeed_giving(s, e->region[i].events);
 		succeed_taking(s, e->region[i].answers);
+		if (s->phase == SESSION_SERVING || s->phase == SESSION_ENDING) {
+			e->active |= 1u << i;
+		}
 		s->probe = QUESTION_NONE;
 		s->free_count = 0;
 		s->files_out = 0;
@@ -198,6 +203,8 @@ void eng_succeed(struct engine *e)
 	e->current = QUESTION_NONE;
 	e->next_due = (mono_t){ 0 };
 	e->asleep = 0;
+	e->late_count = 0;      /* they stand in the table, and are answered */
+	memset(e->late_at, 0, sizeof(e->late_at));
 	e->close.head = e->close.tail = e->close.sleepers = 0;
 	e->service_kicked = 0;
 	e->snapshot = NULL;     /* mapped by the dead one only */

@@ -56,12 +56,9 @@ static bool verdict_ask_again(struct engine *e, struct question *q)
 	q->rechecks++;
 	q->cacheable = 0;
 	eng_identify_path(e, q);
-	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+	for ENG_EACH(i, decided) {
 		struct session *s = &e->session[eng_asked(e, i)];
 
-		if (!(decided & 1u << i)) {
-			continue;
-		}
 		q->allowed &= ~(1u << i);
 		if (s->phase == SESSION_SERVING && eng_dispatch_one(e, q, s)) {
 			q->waiting |= 1u << s->index;
@@ -170,12 +167,9 @@ static uint32_t verdict_denials(struct engine *e, struct question *q)
 {
 	uint32_t counted = 0;
 
-	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+	for ENG_EACH(i, q->denied) {
 		struct session *s = &e->session[i];
 
-		if (!(q->denied & 1u << i)) {
-			continue;
-		}
 		q->would = BAILEY_VERDICT_DENY;
 		if (q->said_deny & 1u << i) {
 			verdict_sketch(e, s, q);
@@ -222,8 +216,8 @@ void eng_verdict_settle(struct engine *e, struct question *q)
 	}
 	counted = q->denied ? verdict_denials(e, q) : 0;
 	if (counted) {
-		for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
-			e->session[i].view.denied += counted >> i & 1;
+		for ENG_EACH(i, counted) {
+			e->session[i].view.denied++;
 		}
 		eng_verdict_apply(e, q, BAILEY_VERDICT_DENY,
 				  q->by ? q->by : VIEW_BY_PRODUCT);
@@ -284,7 +278,7 @@ void eng_verdict_apply(struct engine *e, struct question *q,
 			e->view.would_deny++;
 		}
 	}
-	eng_source_answer(e, q->fd, verdict);
+	eng_storm_answer(e, q, verdict);
 	q->verdict = (uint8_t)verdict;
 	q->by = (uint8_t)by;
 	if (verdict == BAILEY_VERDICT_DENY) {

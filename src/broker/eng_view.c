@@ -78,15 +78,28 @@ void eng_view_accept(struct engine *e)
 	close(fd);
 }
 
+/* The ring that is followed as it grows; null: an answer that ends. */
+static struct decisions *view_followed(struct engine *e,
+				       const struct viewer *v)
+{
+	switch (v->request.type) {
+	case VIEW_EVENTS:
+		return &e->events;
+	case VIEW_ALERTS:
+		return &e->denials;
+	default:
+		return NULL;
+	}
+}
+
 size_t eng_view_poll(struct engine *e, struct pollfd *ret_pollfds)
 {
-	(void)e;
 	for (size_t i = 0; i < ENG_VIEWERS; i++) {
 		const struct viewer *v = &viewer[i];
-		/* A reader of events that lags waits for room in its socket;
-		 * one that does not is woken when there are more. */
-		bool waiting = v->asked && (v->request.type != VIEW_EVENTS ||
-					    v->next < e->events.head);
+		const struct decisions *ring = view_followed(e, v);
+		/* A follower that lags waits for room in its socket; one that
+		 * does not is woken when there are more. */
+		bool waiting = v->asked && (!ring || v->next < ring->head);
 
 		ret_pollfds[i] = (struct pollfd){
 			v->fd, waiting ? POLLOUT : POLLIN, 0 };
@@ -176,7 +189,7 @@ static int view_ring(struct engine *e, struct viewer *v, struct decisions *ring)
 	int r = 1;
 
 	if (head - v->next > ring->size) {
-		if (v->request.type == VIEW_EVENTS) {
+		if (view_followed(e, v)) {
 			e->view.view_lost += head - v->next - ring->size;
 		}
 		v->next = head - ring->size;
@@ -202,9 +215,9 @@ static int view_denials(struct engine *e, struct viewer *v)
 	return r == 1 ? viewer_end(v, 0) : r;
 }
 
-static int view_events(struct engine *e, struct viewer *v)
+static int view_follow(struct engine *e, struct viewer *v)
 {
-	int r = view_ring(e, v, &e->events);
+	int r = view_ring(e, v, view_followed(e, v));
 
 	return r < 0 ? r : 0;
 }
@@ -277,10 +290,11 @@ static const struct {
 } view_table[] = {
 	[VIEW_STATUS] = { view_status, false },
 	[VIEW_DENIALS] = { view_denials, false },
-	[VIEW_EVENTS] = { view_events, true },
+	[VIEW_EVENTS] = { view_follow, true },
 	[VIEW_EXPLAIN] = { view_denials, false },
 	[VIEW_KNOWN] = { view_known, false },
 	[VIEW_RULES] = { view_rules, true },
+	[VIEW_ALERTS] = { view_follow, true },
 };
 
 static void viewer_request(struct engine *e, struct viewer *v)
@@ -305,9 +319,9 @@ static void viewer_request(struct engine *e, struct viewer *v)
 	}
 	v->request.path[sizeof(v->request.path) - 1] = '\0';
 	v->asked = true;
-	if (type == VIEW_EVENTS) {
-		v->next = atomic_load(&e->events.head);
-		atomic_fetch_add(&e->streaming, 1);
+	if (view_followed(e, v)) {
+		v->next = atomic_load(&view_followed(e, v)->head);
+		atomic_fetch_add(&e->streaming, type == VIEW_EVENTS);
 	}
 }
 

@@ -22,6 +22,7 @@
 
 #define EXEC_FIRST_HIGH 256     /* above every number that is placed */
 #define EXEC_AGENT_FILES 1024u
+#define EXEC_ENGINE_NICE (-20)
 
 static void exec_signals(void)
 {
@@ -136,6 +137,11 @@ void launch_keeper(struct helper *helper, const struct helper_request *request,
 	error = pid < 0 ? errno : 0;
 	if (pid == 0) {
 		exec_signals();
+		/* Who asks waits for it. With a hundred tasks of one user that
+		 * ask all the time, each answer of an engine that is one task
+		 * among them comes when all of them wait, and wakes them
+		 * all. */
+		(void)setpriority(PRIO_PROCESS, 0, EXEC_ENGINE_NICE);
 		exec_child("bailey-engine", fds, count);
 	}
 	exec_reply(helper, request, pid, pidfd, error,

@@ -22,6 +22,7 @@
 
 #define CGROUP_TOP "/sys/fs/cgroup"
 #define CGROUP_PERIOD_US 100000u
+#define CGROUP_PREFERENCE 50u   /* times an ordinary group's share */
 #define CGROUP_BROKER "bailey-broker"
 
 struct cgroup_value {
@@ -54,6 +55,17 @@ static uint64_t cgroup_zero(const struct manifest *m)
 	return 0;
 }
 
+/* Askers wait for it: before a crowd of other tasks, within its limit. */
+static uint64_t cgroup_shares(const struct manifest *m)
+{
+	return 1024 * CGROUP_PREFERENCE;
+}
+
+static uint64_t cgroup_weight(const struct manifest *m)
+{
+	return 100 * CGROUP_PREFERENCE;
+}
+
 static uint64_t cgroup_one(const struct manifest *m)
 {
 	return 1;
@@ -74,6 +86,7 @@ static const struct cgroup_value cgroup_v1[] = {
 		     cgroup_memory, false),
 	CGROUP_VALUE(PIDS, TASKS, "pids.max", "%llu", cgroup_tasks),
 	CGROUP_VALUE(CPU, PROCESSOR, "cpu.cfs_quota_us", "%llu", cgroup_cpu),
+	CGROUP_EXTRA(CPU, PROCESSOR, "cpu.shares", cgroup_shares, false),
 };
 
 static const struct cgroup_value cgroup_v2[] = {
@@ -82,6 +95,7 @@ static const struct cgroup_value cgroup_v2[] = {
 	CGROUP_EXTRA(UNIFIED, MEMORY, "memory.oom.group", cgroup_one, false),
 	CGROUP_VALUE(UNIFIED, TASKS, "pids.max", "%llu", cgroup_tasks),
 	CGROUP_VALUE(UNIFIED, PROCESSOR, "cpu.max", "%llu 100000", cgroup_cpu),
+	CGROUP_EXTRA(UNIFIED, PROCESSOR, "cpu.weight", cgroup_weight, false),
 };
 
 static int cgroup_read(int dir, const char *file, char *ret_text, size_t size)

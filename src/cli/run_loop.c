@@ -133,7 +133,10 @@ static void loop_reap(struct run *run)
 
 static void loop_connect(struct run *run)
 {
-	struct view_request request = { .type = VIEW_EVENTS };
+	/* All decisions only where somebody wants to see them: each costs the
+	 * engine a record. */
+	struct view_request request = { .type = run->debug ? VIEW_EVENTS
+							   : VIEW_ALERTS };
 	int r = peer_open(&run->events, run->place.state_fd, PEER_ENGINE, 0);
 
 	run->connect_at.ns = 0;

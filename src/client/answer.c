@@ -43,8 +43,8 @@ static bool session_ended(struct bailey_client *client)
 }
 
 /* Lock held. keep: entries that this kind of answer leaves free. */
-static int answer_push(struct bailey_client *client,
-		       const struct wire_answer *answer, uint32_t keep)
+static int answer_write(struct bailey_client *client,
+			const struct wire_answer *answer, uint32_t keep)
 {
 	uint32_t head = client->answer_head;
 	uint32_t used;
@@ -65,14 +65,26 @@ static int answer_push(struct bailey_client *client,
 	client->answer_head = head + 1;
 	atomic_store_explicit(&client->answers->head, head + 1,
 			      memory_order_release);
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&client->events->engine_sleeping,
-				 memory_order_relaxed) != 0) {
-		wake_engine(client->wake_engine);
-	}
 	return 0;
 }
 
+static int answer_push(struct bailey_client *client,
+		       const struct wire_answer *answer, uint32_t keep)
+{
+	int r = answer_write(client, answer, keep);
+
+	if (r == 0) {
+		atomic_thread_fence(memory_order_seq_cst);
+		if (atomic_load_explicit(&client->events->engine_sleeping,
+					 memory_order_relaxed) != 0) {
+			wake_engine(client->wake_engine);
+		}
+	}
+	return r;
+}
+
+/* A slot is given back for later: the engine looks before it needs one. Only
+ * a question that was never decided is news to it: a miss. */
 void client_release(struct bailey_client *client, struct bailey_event *event)
 {
 	struct wire_answer answer = {
@@ -81,8 +93,13 @@ void client_release(struct bailey_client *client, struct bailey_event *event)
 		.id = event->id,
 	};
 
-	if (client->record == NULL) {
+	if (client->record != NULL) {
+		return;
+	}
+	if (bailey_event_is_question(event) && !event->decided) {
 		(void)answer_push(client, &answer, 0);
+	} else {
+		(void)answer_write(client, &answer, 0);
 	}
 }
 

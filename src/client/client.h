@@ -88,6 +88,7 @@ struct bailey_client {
 	bool over;                      /* hung up, or broke a rule */
 	bool closed;
 	bool can_spin;
+	mono_t before, latest;          /* the last two events were taken */
 	int wake_product;               /* owned, as the next three */
 	int wake_engine;
 	int files;

@@ -7,9 +7,11 @@
  * thread. Who leaves passes the turn on.
  *
  * Spinning: after an event, for as long as the engine advises (spin_ns: not at
- * all where products and engine would outnumber the processors). No guessing
- * from spins that failed: a product that sleeps makes the next question late
- * enough for each probe to fail too (seen: 40 us a question in place of 23).
+ * all where products and engine would outnumber the processors), and only while
+ * events come close together: alone, an event would cost a spin for nothing. No
+ * guessing from spins that failed: a product that sleeps makes the next question
+ * late enough for each probe to fail too (seen: 40 us a question in place of
+ * 23).
  *
  * Sleeping: as wire.h says. `armed` is our copy of product_sleeping. It stays
  * set when a call returns 0, so that bailey_fd() polls readable for whatever
@@ -22,6 +24,7 @@
 #include <poll.h>
 
 #define SPIN_MOST_NS 100000u     /* whatever the engine advises */
+#define CLOSE_NS 500000u         /* two events that are close together */
 #define NEVER UINT64_MAX
 
 static void cpu_relax(void)
@@ -53,6 +56,8 @@ static int queue_take(struct bailey_client *client,
 		return -EPIPE;
 	}
 	*tail += 1;
+	client->before = client->latest;
+	client->latest = mono_now();
 	if (client->armed && !client->asleep) {
 		client->armed = false;
 		atomic_store_explicit(&client->answers->product_sleeping, 0,
@@ -126,6 +131,7 @@ static bool spin(struct bailey_client *client, uint64_t end)
 static bool may_spin(struct bailey_client *client)
 {
 	return client->can_spin && !client->armed &&
+	       mono_between(client->before, client->latest) < CLOSE_NS &&
 	       spin_advised(client) > 0;
 }
 

@@ -35,7 +35,8 @@
 	X(EVENTS, 3, "events")          /* view_decision as they come */      \
 	X(EXPLAIN, 4, "explain")        /* by id (number) or path */          \
 	X(KNOWN, 5, "known")            /* view_known per event type */       \
-	X(RULES, 6, "rules")            /* view_rules per owner */
+	X(RULES, 6, "rules")            /* view_rules per owner */            \
+	X(ALERTS, 7, "alerts")          /* like EVENTS, denials only */
 
 enum view_request_type {
 #define VIEW_ENUM(sym, num, name) VIEW_##sym = num,
@@ -95,6 +96,7 @@ enum view_product_state {
 	X(missed, "answered by a fallback after a deadline")                  \
 	X(overload, "answered by the overload answer (too many open)")        \
 	X(coalesced, "answered with another question's verdict")              \
+	X(held_back, "answered later: one user storms beside others")         \
 	X(twins, "second questions of one exec")                              \
 	X(kernel_denied, "refused by the kernel: it could not open it")       \
 	X(kernel_cached, "verdicts handed to the kernel as ignore marks")     \

@@ -101,7 +101,7 @@ static const struct row silent[] = {
 	{ "hold", "", ENDS, 100, NULL, HUNG, "missed", 1, NULL },
 	{ "stop", "", ENDS, 100, NULL, HUNG, "missed", 1, NULL },
 	{ "spin", "", ENDS, 100, NULL, HUNG, "missed", 1, NULL },
-	{ "alloc", "", ENDS, 100, NULL, "signal 9", "missed", 1, NULL },
+	{ "alloc", "", ENDS, 100, NULL, "signal 9", "asked", 1, NULL },
 	{ "fork-bomb", "", ENDS, 100, NULL, HUNG, "missed", 1, NULL },
 	{ "late", "", EITHER, 200, NULL, NULL, "missed", 2,
 	  "deadline_ms = open:200 exec:500\n" },

@@ -258,16 +258,28 @@ static void is_a_nonsense_count_of_taken_answers_the_end(void **state)
 static void is_the_engine_woken_only_when_it_sleeps(void **state)
 {
 	struct pair *pair = *state;
-	struct bailey_event *event = ask(pair, 0, 60000);
+	struct bailey_event *first = ask(pair, 0, 60000);
+	struct bailey_event *second = ask(pair, 1, 60000);
+	struct bailey_event *third = ask(pair, 2, 60000);
+	int engine = pair->fake->wake_engine;
 	char byte;
 
-	assert_int_equal(bailey_answer(pair->client, event, DENY, ONCE, NULL),
+	assert_int_equal(bailey_answer(pair->client, first, DENY, ONCE, NULL),
 			 0);
-	assert_int_equal(read(pair->fake->wake_engine, &byte, 1), -1);
+	assert_int_equal(read(engine, &byte, 1), -1);
 	atomic_store(&pair->fake->events->engine_sleeping, 1);
-	bailey_event_unref(event);
-	assert_int_equal(read(pair->fake->wake_engine, &byte, 1), 1);
-	assert_int_equal(read(pair->fake->wake_engine, &byte, 1), -1);
+	/* a slot alone is given back for later */
+	bailey_event_unref(first);
+	assert_int_equal(read(engine, &byte, 1), -1);
+	assert_int_equal(bailey_answer(pair->client, second, DENY, ONCE, NULL),
+			 0);
+	assert_int_equal(read(engine, &byte, 1), 1);
+	bailey_event_unref(second);
+	assert_int_equal(read(engine, &byte, 1), -1);
+	/* that nobody will decide this one is a miss, now */
+	bailey_event_unref(third);
+	assert_int_equal(read(engine, &byte, 1), 1);
+	assert_int_equal(read(engine, &byte, 1), -1);
 }
 
 static void does_an_engine_that_died_asleep_kill_nobody(void **state)
