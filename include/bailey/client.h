@@ -251,8 +251,23 @@ enum bailey_directory {
 	BAILEY_DIRECTORY_STATE = 3      /**< the product's own, limited */
 };
 
-/** A descriptor of the directory (borrowed, for openat(2)), or -ENOENT. */
+/** A descriptor of the directory (borrowed, for openat(2)), or -ENOENT. The
+ *  content directory is another one once bailey_next() has returned a
+ *  BAILEY_EVENT_CONTENT; the former one is closed with the last unref of that
+ *  event, or is its bailey_event_file() until then. */
 int bailey_directory(struct bailey_client *client, enum bailey_directory which);
+
+/**
+ * Answers a BAILEY_EVENT_CONTENT: 0 when the new content is in use, or why not
+ * (an errno or enum bailey_error, of either sign): the old is used on, and the
+ * version counts as refused. Load the new beside the old, and change over in
+ * one step. Products whose manifest says `reload = live` must answer within
+ * their start_s: who does not, hangs. Errors: -EINVAL (no such event, or
+ * answered before), -EPIPE.
+ */
+BAILEY_MUST_USE int bailey_content_done(struct bailey_client *client,
+					const struct bailey_event *event,
+					int error);
 
 /** Writes one line to the broker's log. level: as in syslog(3), 0-7. Rate
  *  limited; what was dropped is counted. Never waits: -EAGAIN. */

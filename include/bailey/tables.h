@@ -10,7 +10,8 @@
 #define BAILEY_TABLES_H
 
 /**
- * Event types, numbered sparsely by family.
+ * Event types, numbered sparsely by family. New rows come last: what a broker
+ * tells of a type it tells by its row.
  * X(SYMBOL, number, "name", class, "what it says")
  * class AUTH: a question that waits for a verdict; NOTIFY: news;
  * CONTROL: about the session itself.
@@ -33,7 +34,9 @@
 	X(PROCESS_STARTED, 1003, "process.started", NOTIFY,                   \
 	  "a program was started (after the fact, with its new identity)")    \
 	X(FILE_OPEN,    2000, "file.open",       AUTH,                        \
-	  "a file is about to be opened")
+	  "a file is about to be opened")                                     \
+	X(CONTENT,      5,    "control.content", CONTROL,                     \
+	  "new content: load it and call bailey_content_done()")
 
 /**
  * Fields that are numbers. X(SYMBOL, number 1-39, "name", "unit and meaning")

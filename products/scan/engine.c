@@ -211,6 +211,14 @@ int engine_scan(struct engine *engine, const struct scan_source *source,
 
 	walk.block.context = &walk;
 	yr_scanner_set_callback(engine->scanner, on_message, &walk);
+	for (size_t i = 0; i < scan_fields_count; i++) {
+		if (yr_scanner_define_integer_variable(engine->scanner,
+						       scan_fields[i].name,
+						       source->field[i]) !=
+		    ERROR_SUCCESS) {
+			return -EIO;
+		}
+	}
 	/* 0 would mean no limit to libyara. */
 	engine->scanner->timeout = limit_ns > 0 ? limit_ns : 1;
 	result = result_of(&walk, yr_scanner_scan_mem_blocks(engine->scanner,

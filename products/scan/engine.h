@@ -19,6 +19,7 @@
 
 #include <bailey/event.h>
 
+#include "fields.h"
 #include "plan.h"
 
 struct scan_source {
@@ -26,11 +27,13 @@ struct scan_source {
 	int (*read)(void *context, uint64_t offset, void *buffer, size_t size);
 	void *context;          /* borrowed */
 	uint64_t size;
+	int64_t field[SCAN_FIELDS];     /* by enum scan_field */
 };
 
 struct engine {
 	YR_SCANNER *scanner;    /* owned */
 	unsigned char *buffer;  /* owned, SCAN_BUFFER bytes */
+	unsigned set;           /* content.h's */
 };
 
 #define ENGINE_FOUND 1

@@ -34,13 +34,9 @@
 #define STOP_GRACE_MS 200u
 
 static struct work work;
+static struct content content;
 static struct engine engines[SCAN_WORKERS + 1];
 static _Atomic unsigned busy;
-
-static void complain(void *context, const char *text)
-{
-	(void)bailey_log(context, 4, text);
-}
 
 static int fail(struct bailey_client *client, int status, const char *what,
 		int result)
@@ -141,22 +137,12 @@ static int subscribe(struct bailey_client *client)
 	return bailey_subscribe(client, list, 2);
 }
 
-static int load_rules(struct bailey_client *client, struct ruleset *ret_set)
-{
-	int directory = bailey_directory(client, BAILEY_DIRECTORY_CONTENT);
-
-	if (directory < 0) {
-		return directory;
-	}
-	return ruleset_load(directory, complain, client, ret_set);
-}
-
-static int make_engines(struct ruleset *set)
+static int make_engines(void)
 {
 	int result = 0;
 
 	for (unsigned i = 0; i <= SCAN_WORKERS && result == 0; i++) {
-		result = engine_init(&engines[i], set->rules);
+		result = content_engine(&content, &engines[i]);
 	}
 	return result;
 }
@@ -173,7 +159,7 @@ static void say_ready(struct bailey_client *client, const struct ruleset *set,
 }
 
 /* Everything that is needed to serve; 0 or an exit status. */
-static int prepare(struct bailey_client *client, struct ruleset *ret_set)
+static int prepare(struct bailey_client *client)
 {
 	int result;
 
@@ -181,12 +167,12 @@ static int prepare(struct bailey_client *client, struct ruleset *ret_set)
 	if (yr_initialize() != ERROR_SUCCESS) {
 		return fail(client, EX_OSERR, "libyara", -ENOMEM);
 	}
-	result = load_rules(client, ret_set);
+	result = content_init(&content, client);
 	if (result < 0) {
 		return fail(client, EX_CONFIG, "no usable rule in the content "
 			    "directory", result);
 	}
-	result = make_engines(ret_set);
+	result = make_engines();
 	if (result < 0) {
 		return fail(client, EX_OSERR, "engines", result);
 	}
@@ -199,17 +185,16 @@ static int prepare(struct bailey_client *client, struct ruleset *ret_set)
 
 /* From the first thread on the session is shared: it ends with the process,
  * and is not closed under the others. */
-static _Noreturn void run(struct bailey_client *client,
-			  const struct ruleset *set, uint64_t since)
+static _Noreturn void run(struct bailey_client *client, uint64_t since)
 {
 	int result;
 
-	work_init(&work, client);
+	work_init(&work, client, &content);
 	result = start_threads();
 	if (result < 0) {
 		_exit(fail(client, EX_OSERR, "threads", result));
 	}
-	say_ready(client, set, since);
+	say_ready(client, content_rules(&content), since);
 	result = bailey_ready(client);
 	if (result < 0) {
 		_exit(fail(client, EX_PROTOCOL, "ready", result));
@@ -222,17 +207,17 @@ int main(void)
 {
 	uint64_t since = budget_now();
 	struct bailey_client *client;
-	struct ruleset set;
-	/* Rules are YARA's text: no field is found by a number. */
-	int result = bailey_client_connect(&client, BAILEY_API, "", 0);
+	/* The number of variables that it sets for rules. */
+	int result = bailey_client_connect(&client, BAILEY_API, SCAN_SCHEMA,
+					   scan_fields_count);
 
 	if (result < 0) {
 		return fail(NULL, EX_USAGE, "connect", result);
 	}
-	result = prepare(client, &set);
+	result = prepare(client);
 	if (result != 0) {
 		bailey_client_close(client);
 		return result;
 	}
-	run(client, &set, since);
+	run(client, since);
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fields.h"
 #include "limits.h"
 #include "ruleset.h"
 
@@ -149,6 +150,14 @@ static int new_compiler(YR_COMPILER **ret_compiler)
 		return -ENOMEM;
 	}
 	yr_compiler_set_include_callback(*ret_compiler, NULL, NULL, NULL);
+	for (size_t i = 0; i < scan_fields_count; i++) {
+		if (yr_compiler_define_integer_variable(*ret_compiler,
+							scan_fields[i].name,
+							0) != ERROR_SUCCESS) {
+			yr_compiler_destroy(*ret_compiler);
+			return -ENOMEM;
+		}
+	}
 	return 0;
 }
 

@@ -120,3 +120,12 @@ void seen_put(struct seen *seen, const struct seen_key *key,
 	}
 	pthread_mutex_unlock(&seen->lock);
 }
+
+void seen_clear(struct seen *seen)
+{
+	pthread_mutex_lock(&seen->lock);
+	for (size_t i = 0; i < SCAN_SEEN; i++) {
+		seen->entry[i].state = SEEN_NOT;
+	}
+	pthread_mutex_unlock(&seen->lock);
+}

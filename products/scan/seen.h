@@ -57,6 +57,8 @@ int seen_is_firm(const struct seen_key *key);
 enum seen_state seen_find(struct seen *seen, const struct seen_key *key,
 			  uint64_t now, struct bailey_finding *ret_finding);
 
+void seen_clear(struct seen *seen);
+
 /* finding: for SEEN_EVIL, else null. SEEN_NOT forgets the key. */
 void seen_put(struct seen *seen, const struct seen_key *key,
 	      enum seen_state state, uint64_t now,

@@ -8,9 +8,11 @@
 #include "finding.h"
 #include "work.h"
 
-void work_init(struct work *ret_work, struct bailey_client *client)
+void work_init(struct work *ret_work, struct bailey_client *client,
+	       struct content *content)
 {
 	ret_work->client = client;
+	ret_work->content = content;
 	seen_init(&ret_work->seen);
 	queue_init(&ret_work->queue);
 }
@@ -34,6 +36,17 @@ static uint64_t time_of(const struct bailey_event *event,
 static int read_event(void *context, uint64_t offset, void *buffer, size_t size)
 {
 	return bailey_file_read(context, offset, buffer, size);
+}
+
+static struct scan_source source_of(struct bailey_event *event, uint64_t size)
+{
+	struct scan_source source = { .read = read_event, .context = event,
+				      .size = size };
+
+	for (size_t i = 0; i < scan_fields_count; i++) {
+		source.field[i] = number(event, scan_fields[i].field, 0);
+	}
+	return source;
 }
 
 /* 0, or -ENODATA if the event does not tell its object apart. */
@@ -130,7 +143,7 @@ static int answer_from_seen(struct work *work, struct bailey_event *event)
 static int scan_now(struct engine *engine, struct bailey_event *event,
 		    uint64_t size, struct bailey_finding *ret_finding)
 {
-	struct scan_source source = { read_event, event, size };
+	struct scan_source source = source_of(event, size);
 	uint64_t limit;
 
 	if (budget_for(time_of(event, BAILEY_FIELD_TIME),
@@ -171,16 +184,35 @@ static void decide_content(struct work *work, struct engine *engine,
 	postpone(work, event);
 }
 
+/* Loads beside what is used; what was found with the old rules is forgotten
+ * with them. */
+static void renew(struct work *work, struct bailey_event *event)
+{
+	int result = content_load(work->content);
+
+	if (result == 0) {
+		seen_clear(&work->seen);
+	}
+	result = bailey_content_done(work->client, event, result);
+	if (result < 0) {
+		(void)bailey_log(work->client, 4, bailey_strerror(result));
+	}
+}
+
 void work_decide(struct work *work, struct engine *engine,
 		 struct bailey_event *event)
 {
 	int64_t mode = number(event, BAILEY_FIELD_FILE_MODE, S_IFREG);
 	int64_t size = number(event, BAILEY_FIELD_SIZE, 0);
 
+	if (bailey_event_kind(event) == BAILEY_EVENT_CONTENT) {
+		renew(work, event);
+	}
 	if (!bailey_event_is_question(event)) {
 		bailey_event_unref(event);
 		return;
 	}
+	content_follow(work->content, engine);
 	if (!S_ISREG(mode)) {
 		allow(work, event, BAILEY_SCOPE_ONCE, NULL);
 		return;
@@ -240,15 +272,18 @@ static void conclude(struct work *work, const struct queue_item *item,
 void work_thorough(struct work *work, struct engine *engine)
 {
 	struct bailey_finding finding;
-	struct scan_source source = { .read = read_event };
+	struct scan_source source;
 	struct queue_item item;
+	int result;
 
 	queue_take(&work->queue, &item);
-	source.context = item.event;
-	source.size = item.key.size;
-	conclude(work, &item,
-		 engine_scan(engine, &source, PLAN_THOROUGH,
-			     SCAN_THOROUGH_MS * BUDGET_MS, &finding),
-		 &finding);
+	content_follow(work->content, engine);
+	source = source_of(item.event, item.key.size);
+	result = engine_scan(engine, &source, PLAN_THOROUGH,
+			     SCAN_THOROUGH_MS * BUDGET_MS, &finding);
+	if (result == 0 && content_is_old(work->content, engine)) {
+		result = -ESTALE;       /* clean by rules of yesterday */
+	}
+	conclude(work, &item, result, &finding);
 	bailey_event_unref(item.event);
 }

@@ -17,6 +17,9 @@
  * A scan that does not fit into the deadline is deferred in the same way. What
  * a thorough scan found is remembered (seen.h).
  *
+ * New content (control.content) is loaded by the thread that takes the event;
+ * each thread changes over before its next object (content.h).
+ *
  * Threads: SCAN_WORKERS run work_decide(), one runs work_thorough(), each with
  * an engine of its own; the rest is shared and locked inside.
  */
@@ -25,17 +28,20 @@
 
 #include <bailey/client.h>
 
+#include "content.h"
 #include "engine.h"
 #include "queue.h"
 #include "seen.h"
 
 struct work {
 	struct bailey_client *client;   /* borrowed */
+	struct content *content;        /* borrowed; null: never changes */
 	struct seen seen;
 	struct queue queue;
 };
 
-void work_init(struct work *ret_work, struct bailey_client *client);
+void work_init(struct work *ret_work, struct bailey_client *client,
+	       struct content *content);
 
 /* Answers or defers the question and takes over the caller's reference. What
  * is no question is let go. */

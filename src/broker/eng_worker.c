@@ -35,6 +35,10 @@ static int worker_sessions(struct engine *e)
 {
 	int busy = 0;
 
+	if (atomic_load_explicit(&e->last.state, memory_order_relaxed) ==
+	    LAST_OVER) {
+		eng_last_close(e);
+	}
 	for ENG_EACH(i, e->active) {
 		struct session *s = &e->session[i];
 		uint32_t phase = atomic_load_explicit(&s->phase,
@@ -172,10 +176,21 @@ int eng_worker_turn(struct engine *e)
 	return worker_turn(e, true);
 }
 
+/* Processes that may be looking on, too: not those that stand aside. */
+static uint32_t worker_asked(const struct engine *e)
+{
+	uint32_t n = 0;
+
+	for ENG_EACH(i, e->active) {
+		n += eng_is_asked(e, &e->session[i]);
+	}
+	return n;
+}
+
 static bool worker_may_look(const struct engine *e)
 {
 	return e->open_count && (e->looking & e->active) &&
-	       e->processors > (uint32_t)__builtin_popcount(e->active);
+	       e->processors > worker_asked(e);
 }
 
 /* An answer is awaited from a product that looks on: so do we. True if

@@ -24,8 +24,11 @@ enum helper_job {
 	HELPER_LOAD = 1,        /* the whole configuration: manifests (a reply
 				 * each), the rule program (memfd), the keep
 				 * list (memfd), errors as text */
-	HELPER_START_PRODUCT,   /* manifest, index; reply: pid, fds: pidfd,
-				 * session, then directories; text: what the
+	HELPER_START_PRODUCT,   /* manifest, index; purpose, hash: on that slot
+				 * and not on `current`; reply: pid, expect,
+				 * fds: pidfd, session, directories (number:
+				 * a bit each), /proc/PID/statm, and where
+				 * there is one cgroup.freeze; text: what the
 				 * jail could not apply, '\n' between */
 	HELPER_START_KEEPER,    /* fds: the executable's memfd, then
 				 * HANDOFF_FD_GROUP...; reply: pid, pidfd */
@@ -33,7 +36,11 @@ enum helper_job {
 	HELPER_EXCEPTION_ADD,   /* text, reason, number = seconds */
 	HELPER_EXCEPTION_REMOVE, /* number = id */
 	HELPER_EXCEPTIONS,      /* replies: admin_exception in `exception` */
-	HELPER_PROCESSES        /* snapshot of /proc into a memfd */
+	HELPER_PROCESSES,       /* snapshot of /proc into a memfd */
+	HELPER_CONTENT,         /* manifest: opens what `current` is; reply:
+				 * expect, fd: the directory */
+	HELPER_START_AGENT      /* fds: the executable, then AGENT_FD_MONITOR...
+				 * reply: pid, pidfd */
 };
 
 #define HELPER_TEXT 8192u       /* 16 products by the longest paths */
@@ -43,6 +50,9 @@ struct helper_request {
 	uint32_t index;
 	uint32_t limit_ms;      /* the job is killed after this */
 	uint32_t uid;           /* START_PRODUCT: the product's own */
+	uint32_t purpose;       /* enum agent_purpose; 0: on `current` */
+	uint32_t try;           /* comes back */
+	uint8_t hash[AGENT_HASH];
 	uint64_t number;
 	char text[HELPER_TEXT];
 	char reason[VIEW_REASON];
@@ -66,8 +76,10 @@ struct helper_reply {
 	int32_t error;          /* 0 or a positive errno */
 	int32_t pid;
 	uint32_t index;
+	uint32_t purpose, try;  /* of the request */
 	uint64_t number;
 	char text[512];
+	struct handoff_expect expect;
 	struct manifest manifest;
 	struct admin_exception exception;
 	struct admin_doctor doctor;

@@ -26,7 +26,7 @@
 #include "broker/jail.h"
 
 #define HELPER_JOBS 8u
-#define HELPER_GUESTS (HANDOFF_PRODUCTS * 2u + 4u)
+#define HELPER_GUESTS (HANDOFF_PRODUCTS * 3u + AGENT_TRIES + 4u)
 #define HELPER_LIMIT_MS 30000u  /* of a job whose request names none */
 
 /* What a prepare job hands to the loop. Descriptors beside it: the bits of
@@ -35,12 +35,14 @@ enum {
 	PREPARED_ROOT,
 	PREPARED_PROCS,
 	PREPARED_DIRECTORIES = PREPARED_PROCS + JAIL_CGROUPS,
-	PREPARED_END = PREPARED_DIRECTORIES + JAIL_DIRECTORIES
+	PREPARED_FREEZE = PREPARED_DIRECTORIES + JAIL_DIRECTORIES,
+	PREPARED_END
 };
 
 struct helper_prepared {
 	uint32_t have;
 	int32_t error[JAIL_MEASURES];   /* of measures that preparation does */
+	struct handoff_expect expect;
 	struct jail_files files;
 };
 
@@ -70,6 +72,8 @@ struct job {
 	/* entering only */
 	int session;                    /* the engine's end */
 	int directory[JAIL_DIRECTORIES];
+	int statm, freeze;
+	struct handoff_expect expect;
 	int32_t error[JAIL_MEASURES];
 	uint64_t noted;                 /* bit per measure */
 };
@@ -154,6 +158,21 @@ void task_processes(const struct helper *helper,
 		    const struct helper_request *, int channel);
 void task_prepare(const struct helper *helper, const struct helper_request *,
 		  int channel);
+void task_content(const struct helper *helper, const struct helper_request *,
+		  int channel);
+
+/* ---- helper_content.c: content that the agent manages ---- */
+
+/* The directory to hand over, of that slot or of `current` (null), on a mount
+ * of its own, and what it declares. -ENOENT: there is no version yet. */
+must_use int content_open(const struct helper *helper, const char *product,
+			  const uint8_t *hash, int *ret_fd,
+			  struct handoff_expect *ret_expect);
+/* Hexadecimal, lower case, 64 digits. */
+must_use int content_hash(const char *text, uint8_t ret_hash[AGENT_HASH]);
+
+/* Open directory on a detached mount of its own, with MOUNT_ATTR_*. */
+must_use int prepare_detach(int directory, uint64_t flags, int *ret_fd);
 
 /* Parts of task_load that other tasks share. */
 must_use int rules_send(const struct helper *helper,
@@ -173,8 +192,15 @@ void launch_product(struct helper *helper, struct job *job,
 void launch_status(struct helper *helper, struct job *job);
 void launch_give_up(struct helper *helper, struct job *job, int error,
 		    const char *text);
+/* fork() for the monitor. The child returns registered, or not at all.
+ * ret_pidfd only in the parent. */
+pid_t launch_clone(unsigned long namespaces, int *ret_pidfd);
+
+/* helper_exec.c */
 void launch_keeper(struct helper *helper, const struct helper_request *request,
 		   const int *fds, size_t count);
+void launch_agent(struct helper *helper, const struct helper_request *request,
+		  const int *fds, size_t count);
 
 void guest_text_init(struct guest_text *text, int fd);
 /* Takes what is there, within the rate; `emit` gets whole, cleaned lines. */

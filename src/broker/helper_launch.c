@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * broker/helper_launch.c - clones that the monitor reaps: products, keepers
+ * broker/helper_launch.c - clones that the monitor reaps: products
+ * (keepers and the agent: helper_exec.c)
  *
  * The loop clones, because CLONE_PARENT makes the caller's parent the new
  * process's, and only the loop's parent is the monitor. The new process waits
@@ -22,10 +23,10 @@
 #include <sys/syscall.h>
 
 #define LAUNCH_GATE_FDS 2
+#define LAUNCH_IOPRIO_PROCESS 1
+#define LAUNCH_IOPRIO_IDLE (3 << 13)
 
-/* fork() for the monitor. The child returns registered, or not at all.
- * ret_pidfd only in the parent. */
-static pid_t launch_clone(unsigned long namespaces, int *ret_pidfd)
+pid_t launch_clone(unsigned long namespaces, int *ret_pidfd)
 {
 	int gate[LAUNCH_GATE_FDS], pidfd = -1;
 	char go;
@@ -148,6 +149,16 @@ static int launch_pipes(struct launch *l)
 	return 0;
 }
 
+/* Never in the way of the product that serves. */
+static void launch_idle(void)
+{
+	const struct sched_param none = { 0 };
+
+	(void)sched_setscheduler(0, SCHED_IDLE, &none);
+	(void)syscall(SYS_ioprio_set, LAUNCH_IOPRIO_PROCESS, 0,
+		      LAUNCH_IOPRIO_IDLE);
+}
+
 _Noreturn static void launch_child(const struct helper *helper,
 				   const struct job *job,
 				   const struct launch *l,
@@ -161,6 +172,16 @@ _Noreturn static void launch_child(const struct helper *helper,
 		.status = l->status[1], .monitor = helper->monitor,
 		.namespaces = namespaces,
 	};
+	struct manifest manifest = job->request.manifest;
+
+	/* Two processes of one uid share what is counted by uid. */
+	if (manifest.content_root[0]) {
+		manifest.tasks *= 2;
+		plan.manifest = &manifest;
+	}
+	if (job->request.purpose == AGENT_PREFLIGHT) {
+		launch_idle();
+	}
 
 	snprintf(plan.program, sizeof(plan.program), "/%.*s",
 		 MANIFEST_PATH - 2, cache->files.file[0].to);
@@ -168,6 +189,15 @@ _Noreturn static void launch_child(const struct helper *helper,
 	memcpy(plan.directory, l->fd + PREPARED_DIRECTORIES,
 	       sizeof(plan.directory));
 	jail_enter(&plan);
+}
+
+/* Size in pages, no more: no file system of a mark is asked. */
+static int launch_statm(pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 static void launch_entering(struct helper *helper, struct job *job,
@@ -183,6 +213,8 @@ static void launch_entering(struct helper *helper, struct job *job,
 	for (unsigned i = 0; i < JAIL_DIRECTORIES; i++) {
 		job->directory[i] = fd_take(&l->fd[PREPARED_DIRECTORIES + i]);
 	}
+	job->freeze = fd_take(&l->fd[PREPARED_FREEZE]);
+	job->statm = launch_statm(pid);
 	(void)fcntl(job->channel, F_SETFL, O_NONBLOCK);
 	guest = guest_add(helper, pid, pidfd, job->request.manifest.name,
 			  fd_take(&l->text[0]));
@@ -206,6 +238,7 @@ void launch_product(struct helper *helper, struct job *job,
 	launch_take_fds(&l, prepared, fds, count);
 	job->noted = 0;
 	memcpy(job->error, prepared->error, sizeof(job->error));
+	job->expect = prepared->expect;
 	if (l.fd[PREPARED_ROOT] >= 0) {
 		fd_closep(&cache->root);
 		cache->root = fd_take(&l.fd[PREPARED_ROOT]);
@@ -241,6 +274,8 @@ static void launch_free(struct job *job)
 	fd_closep(&job->channel);
 	fd_closep(&job->session);
 	fd_closep(&job->pidfd);
+	fd_closep(&job->statm);
+	fd_closep(&job->freeze);
 	for (unsigned i = 0; i < JAIL_DIRECTORIES; i++) {
 		fd_closep(&job->directory[i]);
 	}
@@ -300,8 +335,9 @@ static void launch_lacks(const struct job *job, char *ret_text, size_t size)
 
 static void launch_running(struct helper *helper, struct job *job)
 {
-	struct helper_reply reply = { .type = HELPER_DONE, .pid = job->pid };
-	int fds[2 + JAIL_DIRECTORIES] = { job->pidfd, job->session };
+	struct helper_reply reply = { .type = HELPER_DONE, .pid = job->pid,
+				      .expect = job->expect };
+	int fds[4 + JAIL_DIRECTORIES] = { job->pidfd, job->session };
 	size_t count = 2;
 
 	for (unsigned i = 0; i < JAIL_EXEC; i++) {
@@ -312,6 +348,12 @@ static void launch_running(struct helper *helper, struct job *job)
 			reply.number |= 1u << i;
 			fds[count++] = job->directory[i];
 		}
+	}
+	if (job->statm >= 0) {
+		fds[count++] = job->statm;
+	}
+	if (job->statm >= 0 && job->freeze >= 0) {
+		fds[count++] = job->freeze;
 	}
 	launch_lacks(job, reply.text, sizeof(reply.text));
 	loop_reply(helper, &job->request, &reply, fds, count);
@@ -349,66 +391,4 @@ void launch_status(struct helper *helper, struct job *job)
 		launch_give_up(helper, job, EIO,
 			       "died on its way into the jail");
 	}
-}
-
-/* ---- keeper ---- */
-
-/* fds: the executable, then what stands at HANDOFF_FD_GROUP and up. */
-_Noreturn static void launch_keeper_child(const int *fds, size_t count)
-{
-	char *const arguments[] = { (char *)"bailey-engine", NULL };
-	char *const environment[] = { NULL };
-	int high[PASS_FDS];
-	sigset_t none;
-
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)signal(SIGPIPE, SIG_DFL);
-	(void)signal(SIGINT, SIG_DFL);
-	(void)signal(SIGTERM, SIG_DFL);
-	(void)signal(SIGHUP, SIG_DFL);
-	for (size_t i = 0; i < count; i++) {
-		high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 256);
-		if (high[i] < 0) {
-			_exit(125);
-		}
-	}
-	for (size_t i = 1; i < count; i++) {
-		if (dup2(high[i], HANDOFF_FD_GROUP + (int)i - 1) < 0) {
-			_exit(125);
-		}
-	}
-	(void)close_range((unsigned)HANDOFF_FD_GROUP + (unsigned)count - 1,
-			  ~0u, CLOSE_RANGE_CLOEXEC);
-	syscall(SYS_execveat, high[0], "", arguments, environment,
-		AT_EMPTY_PATH);
-	_exit(126);
-}
-
-void launch_keeper(struct helper *helper, const struct helper_request *request,
-		   const int *fds, size_t count)
-{
-	struct helper_reply reply = { .type = HELPER_DONE };
-	int pidfd = -1;
-	pid_t pid = -1;
-
-	if (count != 1 + HANDOFF_FD_END - HANDOFF_FD_GROUP) {
-		reply.error = EINVAL;
-		snprintf(reply.text, sizeof(reply.text),
-			 "keeper: %zu descriptors, not %d", count,
-			 1 + HANDOFF_FD_END - HANDOFF_FD_GROUP);
-	} else {
-		pid = launch_clone(0, &pidfd);
-		if (pid == 0) {
-			launch_keeper_child(fds, count);
-		}
-		reply.error = pid < 0 ? errno : 0;
-	}
-	if (pid > 0) {
-		reply.pid = pid;
-		loop_reply(helper, request, &reply, &pidfd, 1);
-		(void)guest_add(helper, pid, pidfd, "", -1);
-		return;
-	}
-	loop_reply(helper, request, &reply, NULL, 0);
 }

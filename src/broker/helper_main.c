@@ -29,7 +29,7 @@
 typedef void (*helper_task)(const struct helper *helper,
 			    const struct helper_request *request, int channel);
 
-/* START_KEEPER has no row: it needs no file, and no job. */
+/* START_KEEPER and START_AGENT have no row: they need no file, and no job. */
 static const helper_task main_tasks[] = {
 	[HELPER_LOAD] = task_load,
 	[HELPER_START_PRODUCT] = task_prepare,
@@ -38,6 +38,7 @@ static const helper_task main_tasks[] = {
 	[HELPER_EXCEPTION_REMOVE] = task_exception_remove,
 	[HELPER_EXCEPTIONS] = task_exceptions,
 	[HELPER_PROCESSES] = task_processes,
+	[HELPER_CONTENT] = task_content,
 };
 
 static struct helper main_helper;
@@ -132,8 +133,11 @@ static int main_request(struct helper *helper)
 	}
 	if (request.job == HELPER_START_KEEPER) {
 		launch_keeper(helper, &request, fds, count);
+	} else if (request.job == HELPER_START_AGENT) {
+		launch_agent(helper, &request, fds, count);
 	} else if (request.job == 0 || request.job >= sizeof(main_tasks) /
-		   sizeof(main_tasks[0]) || request.index >= HANDOFF_PRODUCTS) {
+		   sizeof(main_tasks[0]) || !main_tasks[request.job] ||
+		   request.index >= HANDOFF_PRODUCTS) {
 		main_refuse(helper, &request, -EINVAL);
 	} else {
 		main_start(helper, &request);

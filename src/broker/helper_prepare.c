@@ -22,8 +22,7 @@
 
 #define PREPARE_STATE "products"
 
-/* ret_fd: open directory on a mount of its own. */
-static int prepare_detach(int directory, uint64_t flags, int *ret_fd)
+int prepare_detach(int directory, uint64_t flags, int *ret_fd)
 {
 	struct mount_attr attributes = { .attr_set = flags };
 	cleanup_fd int tree = open_tree(directory, "", AT_EMPTY_PATH |
@@ -100,24 +99,82 @@ static int prepare_state(const char *state_dir, const char *name, uint32_t uid,
 			      MOUNT_ATTR_NOEXEC, ret_fd);
 }
 
+/* A preflight neither sees nor changes what the product has kept. */
+static int prepare_scratch(uint64_t bytes, uint32_t uid, int *ret_fd)
+{
+	cleanup_fd int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	cleanup_fd int mount = -1;
+	char size[24], owner[12];
+	int fd;
+
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
+	snprintf(owner, sizeof(owner), "%u", uid);
+	if (context < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "size", size, 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "mode", "0700", 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "uid", owner, 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "gid", owner, 0) < 0 ||
+	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
+		return result_errno();
+	}
+	mount = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID |
+			MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	fd = mount < 0 ? -1 : openat(mount, ".", O_RDONLY | O_DIRECTORY |
+				     O_CLOEXEC);
+	if (fd < 0) {
+		return result_errno();
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Managed content; until there is a version of it, and without `root', the
+ * folder that the manifest names. */
+static int prepare_content(const struct helper *helper,
+			   const struct helper_request *request,
+			   struct handoff_expect *ret_expect, int *ret_fd,
+			   char *ret_error, size_t size)
+{
+	const struct manifest *m = &request->manifest;
+	int r = m->content_root[0]
+			? content_open(helper, m->name, request->purpose
+					       ? request->hash : NULL,
+				       ret_fd, ret_expect)
+			: -ENOENT;
+
+	if (r < 0 && (r != -ENOENT || request->purpose)) {
+		snprintf(ret_error, size, "content of %s: %s", m->name,
+			 r == -EPERM ? "others than the agent can write it"
+				     : strerror(-r));
+		return r;
+	}
+	if (r == 0 || !m->content[0]) {
+		return 0;
+	}
+	r = prepare_read_only(m->content, helper->strict, ret_fd);
+	if (r < 0) {
+		snprintf(ret_error, size, "content %.200s: %s", m->content,
+			 r == -EPERM ? "must be root's alone"
+				     : strerror(-r));
+	}
+	return r;
+}
+
 /* Returns 0, or ends the job with the reason. ret_fd by PREPARED_*. */
 static int prepare_directories(const struct helper *helper,
-			       const struct manifest *m, uint32_t uid,
-			       int *ret_fd, char *ret_error, size_t size)
+			       const struct helper_request *request,
+			       struct handoff_expect *ret_expect, int *ret_fd,
+			       char *ret_error, size_t size)
 {
+	const struct manifest *m = &request->manifest;
 	char path[MANIFEST_PATH * 2];
 	int *slot = ret_fd + PREPARED_DIRECTORIES;
-	int r;
+	int r = prepare_content(helper, request, ret_expect,
+				&slot[BAILEY_DIRECTORY_CONTENT], ret_error,
+				size);
 
-	if (m->content[0]) {
-		r = prepare_read_only(m->content, helper->strict,
-				      &slot[BAILEY_DIRECTORY_CONTENT]);
-		if (r < 0) {
-			snprintf(ret_error, size, "content %.200s: %s",
-				 m->content, r == -EPERM ?
-				 "must be root's alone" : strerror(-r));
-			return r;
-		}
+	if (r < 0) {
+		return r;
 	}
 	snprintf(path, sizeof(path), "%s/products.d/%s.config",
 		 helper->start->etc_dir, m->name);
@@ -129,8 +186,12 @@ static int prepare_directories(const struct helper *helper,
 		return r;
 	}
 	if (m->state_bytes) {
-		r = prepare_state(helper->start->state_dir, m->name, uid,
-				  &slot[BAILEY_DIRECTORY_STATE]);
+		r = request->purpose == AGENT_PREFLIGHT
+			    ? prepare_scratch(m->state_bytes, request->uid,
+					      &slot[BAILEY_DIRECTORY_STATE])
+			    : prepare_state(helper->start->state_dir, m->name,
+					    request->uid,
+					    &slot[BAILEY_DIRECTORY_STATE]);
 		if (r < 0) {
 			snprintf(ret_error, size, "state of %s: %s", m->name,
 				 strerror(-r));
@@ -186,8 +247,8 @@ void task_prepare(const struct helper *helper,
 	    prepare_root(helper, request, prepared, &fd[PREPARED_ROOT], text,
 			 sizeof(text));
 	if (r == 0) {
-		r = prepare_directories(helper, m, request->uid, fd, text,
-					sizeof(text));
+		r = prepare_directories(helper, request, &prepared->expect, fd,
+					text, sizeof(text));
 	}
 	if (r < 0) {
 		job_done(channel, request, r, text);
@@ -197,7 +258,7 @@ void task_prepare(const struct helper *helper,
 	error[JAIL_STATE] = m->state_bytes ? ENOTSUP : 0;
 	jail_cgroups_name(&helper->cgroups, m->name, helper->serial, cgroup);
 	jail_cgroups_make(&helper->cgroups, m, cgroup, &fd[PREPARED_PROCS],
-			  error);
+			  &fd[PREPARED_FREEZE], error);
 	message.prepared = 1;
 	for (unsigned i = 0; i < PREPARED_END; i++) {
 		if (fd[i] >= 0) {

@@ -48,6 +48,8 @@ void loop_reply(const struct helper *helper,
 {
 	reply->job = request->job;
 	reply->index = request->index;
+	reply->purpose = request->purpose;
+	reply->try = request->try;
 	/* If the monitor is gone the loop sees it at its next turn. */
 	(void)!pass_send(helper->socket, reply, sizeof(*reply), fds, count, 0);
 }

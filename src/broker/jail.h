@@ -139,7 +139,8 @@ must_use int jail_root_build(const struct jail_files *files, int *ret_mount);
 
 /* Found once, when the helper starts. Descriptors of parent groups. */
 struct jail_cgroups {
-	bool unified;                   /* v2 with its controllers */
+	bool unified;                   /* v2 with its controllers; without
+					 * them it still freezes */
 	int parent[JAIL_CGROUPS];       /* O_PATH directories; -1 absent */
 	char prefix[32];                /* of our groups' names */
 };
@@ -151,10 +152,11 @@ enum {
 
 void jail_cgroups_open(struct jail_cgroups *ret_groups, pid_t owner);
 /* Makes groups of this name with the product's limits. ret_procs: cgroup.procs
- * of each, open for writing, or -1. ret_error: 0 or errno by measure. */
+ * of each, ret_freeze: cgroup.freeze, open for writing, or -1. ret_error: 0 or
+ * errno by measure. */
 void jail_cgroups_make(const struct jail_cgroups *groups,
 		       const struct manifest *manifest, const char *name,
-		       int ret_procs[JAIL_CGROUPS],
+		       int ret_procs[JAIL_CGROUPS], int *ret_freeze,
 		       int ret_error[JAIL_MEASURES]);
 /* A name that no other start has: `serial` counts starts. */
 void jail_cgroups_name(const struct jail_cgroups *groups, const char *product,

@@ -198,6 +198,17 @@ static int cgroup_open_unified(pid_t owner, int *ret_group)
 	return 0;
 }
 
+/* v2 beside v1, without controllers: good for freezing alone. Not v1's own
+ * freezer: what that holds does not die when it is killed. */
+static int cgroup_open_hybrid(const char *path)
+{
+	static const char base[] = CGROUP_TOP "/unified";
+	int fd = access(CGROUP_TOP "/unified/cgroup.procs", F_OK) < 0
+			 ? -1 : cgroup_open(base, path);
+
+	return fd;
+}
+
 static void cgroup_sweep(int parent)
 {
 	int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -242,6 +253,11 @@ void jail_cgroups_open(struct jail_cgroups *ret_groups, pid_t owner)
 		snprintf(base, sizeof(base), CGROUP_TOP "/%s", v1[i]);
 		ret_groups->parent[i] = cgroup_open(base, path);
 	}
+	if (!ret_groups->unified &&
+	    cgroup_own_path("", path, sizeof(path)) == 0) {
+		ret_groups->parent[JAIL_CGROUP_UNIFIED] =
+			cgroup_open_hybrid(path);
+	}
 	for (unsigned i = 0; i < JAIL_CGROUPS; i++) {
 		if (ret_groups->parent[i] >= 0) {
 			cgroup_sweep(ret_groups->parent[i]);
@@ -271,7 +287,7 @@ static int cgroup_make(int parent, const char *name)
 
 void jail_cgroups_make(const struct jail_cgroups *groups,
 		       const struct manifest *manifest, const char *name,
-		       int ret_procs[JAIL_CGROUPS],
+		       int ret_procs[JAIL_CGROUPS], int *ret_freeze,
 		       int ret_error[JAIL_MEASURES])
 {
 	const struct cgroup_value *table = groups->unified ? cgroup_v2 :
@@ -300,6 +316,9 @@ void jail_cgroups_make(const struct jail_cgroups *groups,
 			ret_error[v->measure] = -r;
 		}
 	}
+	*ret_freeze = group[JAIL_CGROUP_UNIFIED] < 0 ? -1 :
+		      openat(group[JAIL_CGROUP_UNIFIED], "cgroup.freeze",
+			     O_WRONLY | O_CLOEXEC);
 	for (unsigned i = 0; i < JAIL_CGROUPS; i++) {
 		if (group[i] >= 0) {
 			ret_procs[i] = openat(group[i], "cgroup.procs",

@@ -7,6 +7,11 @@
  * two devices, reading in the content and config directories, everything but
  * devices and sockets in the state directory. Network and scopes get no grant.
  *
+ * A rule names a directory that is there when it is made. A product that takes
+ * new content while it runs (reload = live) gets a directory that nobody can
+ * name yet: for it alone reading is not handled, and what it can read is what
+ * its root and its descriptors lead to.
+ *
  * Debian 12's headers stop at version 2 of the interface: what is newer is
  * written out here, once, with the version that brought it.
  */
@@ -108,6 +113,10 @@ int jail_landlock_make(const struct jail_plan *plan, int *ret_ruleset)
 	}
 	attributes.fs = landlock_fs[(size_t)version < LANDLOCK_FS_LAST ?
 				    (size_t)version : LANDLOCK_FS_LAST];
+	if (plan->manifest->content_root[0] &&
+	    plan->manifest->reload == MANIFEST_RELOAD_LIVE) {
+		attributes.fs &= ~(uint64_t)LANDLOCK_READ;
+	}
 	if (version >= LANDLOCK_NET_SINCE) {
 		attributes.net = LANDLOCK_NET_ALL;
 		size += sizeof(attributes.net);

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "base/mono.h"
+#include "base/pass.h"
 #include "base/result.h"
 #include "broker/handoff.h"
 #include "broker/helper.h"
@@ -32,7 +33,10 @@
 #define MON_EARLY 16u           /* ends of children before we knew them */
 #define MON_TICK_MS 250
 #define MON_ENGINE_UID 61000u   /* systemd leaves 60578-61183 unused */
+#define MON_CONTENT_UID 61001u  /* the content agent, and its group */
+#define MON_UPDATE_UID 61002u   /* the updater */
 #define MON_PRODUCT_UID 61010u  /* plus the product's index */
+#define MON_PREFLIGHT_UID (MON_PRODUCT_UID + 32u)       /* the same */
 
 struct mon_options {
 	const char *state, *etc;
@@ -51,20 +55,69 @@ struct mon_scope {
 	char device[16];        /* major:minor, of those found by `local` */
 };
 
+/* One process of a product. */
+struct mon_instance {
+	bool starting;          /* the helper works on it */
+	bool ready, frozen;
+	bool asked_once;        /* it was no mere standby */
+	bool unwanted;          /* to be ended once it has started */
+	pid_t pid;              /* 0: not running */
+	uint32_t instance;      /* which start: a late fault is another's */
+	uint32_t place;         /* of its session in the engine */
+	uint32_t try;           /* 0: started by ourselves */
+	uint32_t fault;         /* enum agent_fault, if we know it */
+	mono_t started;
+	int statm, freeze;      /* owned; -1 */
+	struct handoff_expect expect;
+	char why[VIEW_REASON];  /* we killed it */
+};
+
 struct mon_product {
 	bool used, enabled;
-	bool starting;          /* the helper works on it */
 	bool wanted;            /* restart it when it ends */
 	struct manifest manifest;
-	pid_t pid;              /* 0: not running */
-	uint32_t instance;      /* counts starts: a late fault is another's */
+	struct mon_instance asked;
+	struct mon_instance beside;     /* standby, or kept */
+	bool kept;              /* beside is the former one: a trial */
+	uint32_t place;         /* in the engine, of the one that is asked */
+	uint32_t second;        /* place for a second process, plus 1 */
+	uint32_t instances;     /* counts starts */
 	uint32_t restarts, quick_deaths;
 	mono_t started;
 	mono_t next_start;      /* {0}: none planned */
 	mono_t stop_at;         /* told to stop: killed then; {0}: no */
+	mono_t switched;        /* when a switch was asked for; {0}: none is */
+	mono_t failed;          /* when the one on trial was seen to fail */
+	bool live;              /* other content is on its way to it */
+	struct handoff_expect live_expect;
+	struct {                /* of the last one that ended */
+		uint32_t try;
+		uint8_t hash[AGENT_HASH];
+	} ended;
 	char last_exit[VIEW_REASON];
-	char why[VIEW_REASON];  /* we killed it */
+	char content_alarm[VIEW_REASON];        /* the agent's words */
+	uint64_t content_alarm_wall;
 	uint64_t alarm_wall;    /* it denied too much and observes; 0: no */
+};
+
+/* A preflight: a process whose session is the agent's. */
+struct mon_try {
+	uint32_t id;            /* 0: free */
+	uint32_t index;         /* product */
+	bool starting, unwanted;
+	pid_t pid;
+};
+
+struct mon_agent {
+	bool managed;           /* a product has managed content */
+	bool starting;
+	int socket;             /* -1 */
+	int program, content, staging, policy, listen, view;
+	pid_t pid;
+	mono_t started, next_start;
+	uint32_t quick_deaths, restarts;
+	char why[VIEW_REASON];  /* it is not there */
+	uint64_t since_wall;
 };
 
 struct mon_client {
@@ -91,6 +144,9 @@ struct mon {
 	mono_t off_until;       /* {0}: no end */
 	struct process_source processes;
 	struct mon_product product[HANDOFF_PRODUCTS];
+	uint64_t page_bytes;
+	struct mon_agent agent;
+	struct mon_try try[AGENT_TRIES];
 	struct mon_scope scope[MON_SCOPES];
 	uint32_t scopes;
 	uint64_t unmarked;
@@ -130,6 +186,7 @@ void mon_complain(struct mon *m, const char *text);
 /* mon_setup.c: everything that must be opened before a mark stands. Ends the
  * process with a reason if something indispensable is missing. */
 void mon_setup(struct mon *m);
+int mon_setup_listen(const struct mon *m, const char *name, mode_t mode);
 void mon_sockets_remove(const struct mon *m);
 void mon_doctor_add(struct mon *m, bool ok, const char *product,
 		    const char *what, const char *why, const char *cost);
@@ -164,10 +221,75 @@ void mon_product_start(struct mon *m, uint32_t index);
 void mon_product_started(struct mon *m, const struct helper_reply *r, int *fds,
 			 size_t count);
 void mon_product_ended(struct mon *m, uint32_t index, int status);
-void mon_product_kill(struct mon *m, uint32_t index, const char *why);
+void mon_product_plan(struct mon_product *p);   /* its next start */
 void mon_products_kill(struct mon *m);
 void mon_products_due(struct mon *m);
 bool mon_products_busy(const struct mon *m);    /* no further start now */
+bool mon_product_managed(const struct mon_product *p);
+/* mon_instance.c: processes of products, whichever it is */
+void mon_instance_init(struct mon_instance *instance);
+/* A product's process by its place in the engine, or by its pid; null. */
+struct mon_instance *mon_instance_at(struct mon *m, uint32_t place,
+				     uint32_t *ret_index);
+struct mon_instance *mon_instance_pid(struct mon *m, pid_t pid,
+				      uint32_t *ret_index);
+/* It runs: takes what the helper handed over, tells the engine. */
+void mon_instance_started(struct mon *m, uint32_t index,
+			  struct mon_instance *instance,
+			  const struct helper_reply *r, int *fds,
+			  size_t count);
+/* It is dead: tells the engine and the agent; forgets it. */
+void mon_instance_ended(struct mon *m, uint32_t index,
+			struct mon_instance *instance, int status,
+			char ret_text[VIEW_REASON]);
+void mon_instance_kill(struct mon_instance *instance, uint32_t fault,
+		       const char *why);
+void mon_instance_freeze(struct mon_instance *instance);
+void mon_instance_thaw(struct mon_instance *instance);
+void mon_instance_measure(struct mon *m, uint32_t index);
+/* mon_trial.c: the second process of a product */
+bool mon_place_taken(const struct mon *m, uint32_t place);
+int mon_trial_start(struct mon *m, const struct agent_message *request);
+int mon_trial_switch(struct mon *m, const struct agent_message *request);
+int mon_trial_back(struct mon *m, const struct agent_message *request);
+int mon_trial_end(struct mon *m, const struct agent_message *request);
+void mon_trial_started(struct mon *m, const struct helper_reply *r, int *fds,
+		       size_t count);
+void mon_trial_ready(struct mon *m, uint32_t index);
+void mon_trial_ended(struct mon *m, uint32_t index, int status);
+/* The process that is asked is gone or to go: the reflex. */
+void mon_trial_failed(struct mon *m, uint32_t index);
+void mon_trial_switched(struct mon *m, const struct handoff_message *message);
+void mon_trial_idle(struct mon *m, const struct handoff_message *message);
+void mon_trial_stop(struct mon *m, uint32_t index);
+void mon_trial_due(struct mon *m, uint32_t index);
+void mon_trials_reset(struct mon *m);   /* the engine is another one */
+void mon_trials_abandon(struct mon *m); /* the agent is gone */
+/* mon_preflight.c */
+int mon_preflight_start(struct mon *m, const struct agent_message *request);
+int mon_preflight_stop(struct mon *m, uint32_t id);
+void mon_preflight_started(struct mon *m, const struct helper_reply *r,
+			   int *fds, size_t count);
+bool mon_preflight_ended(struct mon *m, pid_t pid, int status);
+bool mon_preflight_is(const struct mon *m, pid_t pid);
+void mon_preflights_end(struct mon *m);
+/* mon_agent.c: the content agent and what it asks */
+void mon_agent_open(struct mon *m);     /* before a mark stands */
+void mon_agent_due(struct mon *m);
+void mon_agent_started(struct mon *m, const struct helper_reply *r);
+void mon_agent_ended(struct mon *m, int status);
+void mon_agent_read(struct mon *m);
+void mon_agent_tell(struct mon *m, const struct agent_message *message,
+		    const int *fds, size_t count);
+void mon_agent_product(struct mon *m, uint32_t index);
+void mon_agent_ready(struct mon *m, uint32_t index);
+void mon_agent_content(struct mon *m, const struct helper_reply *r,
+		       const int *fds, size_t count);
+void mon_agent_content_done(struct mon *m,
+			    const struct handoff_message *message);
+void mon_agent_last(struct mon *m, const struct handoff_message *message,
+		    const int *fds, size_t count);
+void mon_agent_remove(const struct mon *m);
 /* mon_main.c */
 void mon_child_early(struct mon *m);
 /* mon_helper.c */

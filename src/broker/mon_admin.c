@@ -83,13 +83,21 @@ static void send_monitor(const struct mon *m, const struct mon_client *c)
 	admin_send(c, &a, sizeof(a));
 }
 
+static void send_hash(const struct handoff_expect *expect,
+		      char ret_text[VIEW_HASH])
+{
+	for (size_t i = 0; expect->managed && i < AGENT_HASH; i++) {
+		text_format(ret_text + 2 * i, 3, "%02x", expect->hash[i]);
+	}
+}
+
 static void send_products(const struct mon *m, const struct mon_client *c)
 {
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		const struct mon_product *p = &m->product[i];
 		struct admin_product a = {
 			.head = { ADMIN_PRODUCT, sizeof(a) }, .index = i,
-			.mode = p->manifest.mode, .pid = p->pid,
+			.mode = p->manifest.mode, .pid = p->asked.pid,
 			.restarts = p->restarts, .uid = MON_PRODUCT_UID + i,
 			.enabled = p->enabled,
 		};
@@ -104,6 +112,7 @@ static void send_products(const struct mon *m, const struct mon_client *c)
 		}
 		memcpy(a.name, p->manifest.name, sizeof(a.name));
 		memcpy(a.last_exit, p->last_exit, sizeof(a.last_exit));
+		send_hash(&p->asked.expect, a.content);
 		admin_send(c, &a, sizeof(a));
 	}
 }
@@ -143,6 +152,26 @@ static void send_alarms(const struct mon *m, const struct mon_client *c)
 	}
 }
 
+static void send_content(const struct mon *m, const struct mon_client *c)
+{
+	char what[64];
+
+	if (m->agent.managed && m->agent.why[0]) {
+		send_degraded_since(c, m->agent.since_wall, "content agent",
+				    m->agent.why);
+	}
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		const struct mon_product *p = &m->product[i];
+
+		if (p->used && p->content_alarm[0]) {
+			text_format(what, sizeof(what), "content of %s",
+				    p->manifest.name);
+			send_degraded_since(c, p->content_alarm_wall, what,
+					    p->content_alarm);
+		}
+	}
+}
+
 static void send_degradations(const struct mon *m, const struct mon_client *c)
 {
 	uint32_t forced = atomic_load(&m->table->forced);
@@ -160,6 +189,7 @@ static void send_degradations(const struct mon *m, const struct mon_client *c)
 		}
 	}
 	send_alarms(m, c);
+	send_content(m, c);
 	for (uint32_t i = 0; i < m->complaints; i++) {
 		send_degraded(m, c, "configuration", m->complaint[i]);
 	}
@@ -249,10 +279,11 @@ static void product_start(struct mon *m, uint32_t index)
 	struct mon_product *p = &m->product[index];
 
 	p->wanted = true;
-	if (!p->pid && !p->starting) {
+	if (!p->asked.pid && !p->asked.starting) {
 		p->quick_deaths = 0;
 		p->next_start = mono_now();
 	}
+	mon_agent_product(m, index);
 }
 
 static void product_stop(struct mon *m, uint32_t index)
@@ -263,6 +294,8 @@ static void product_stop(struct mon *m, uint32_t index)
 	m->product[index].wanted = false;
 	m->product[index].next_start = (mono_t){ 0 };
 	mon_engine_tell(m, &stop, NULL, 0);
+	mon_trial_stop(m, index);
+	mon_agent_product(m, index);
 	/* It has a second to finish; the tick ends it. */
 	m->product[index].stop_at = mono_add(mono_now(), MONO_S);
 }
@@ -307,6 +340,7 @@ static int on_product(struct mon *m, struct mon_client *c,
 				      : BAILEY_MODE_OBSERVE;
 		m->product[index].manifest.mode = (uint32_t)tell.number;
 		m->product[index].alarm_wall = 0;
+		mon_agent_product(m, (uint32_t)index);
 	}
 	mon_engine_tell(m, &tell, NULL, 0);
 	return 0;

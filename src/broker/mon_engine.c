@@ -127,7 +127,7 @@ static void engine_expects(struct mon *m)
 		struct handoff_message add = { .type = HANDOFF_PRODUCT_ADD,
 					       .index = i };
 
-		if (p->used && p->wanted && !p->starting) {
+		if (p->used && p->wanted && !p->asked.starting) {
 			add.manifest = p->manifest;
 			mon_engine_tell(m, &add, NULL, 0);
 		}
@@ -153,38 +153,67 @@ static void on_ready(struct mon *m, const struct handoff_message *message)
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		struct mon_product *p = &m->product[i];
 
-		if (p->used && p->wanted && !p->pid && !p->starting) {
+		if (p->used && p->wanted && !p->asked.pid &&
+		    !p->asked.starting) {
 			p->next_start = mono_now();
 		}
 	}
 }
 
+/* The process that the engine means, unless it is dead already. */
+static struct mon_instance *engine_means(struct mon *m,
+					 const struct handoff_message *message,
+					 uint32_t *ret_index)
+{
+	struct mon_instance *i = mon_instance_at(m, message->index, ret_index);
+
+	return i && i->instance == message->instance ? i : NULL;
+}
+
 static void on_fault(struct mon *m, const struct handoff_message *message)
 {
-	char text[VIEW_REASON];
+	uint32_t index;
+	struct mon_instance *instance = engine_means(m, message, &index);
 
-	if (message->instance != m->product[message->index].instance) {
-		return;         /* that one is dead already */
+	if (!instance) {
+		return;
 	}
-	memcpy(text, message->text, sizeof(text));
-	text[sizeof(text) - 1] = '\0';
-	mon_product_kill(m, message->index, text);
+	if (instance == &m->product[index].asked && m->product[index].kept) {
+		mon_trial_failed(m, index);
+	}
+	mon_instance_kill(instance, message->fault, message->text);
 }
 
 static void on_alarm(struct mon *m, const struct handoff_message *message)
 {
 	m->product[message->index].manifest.mode = BAILEY_MODE_OBSERVE;
 	m->product[message->index].alarm_wall = wall_now_ns();
+	mon_agent_product(m, message->index);
+	if (mon_product_managed(&m->product[message->index])) {
+		mon_agent_tell(m, &(struct agent_message){
+			.type = AGENT_PRODUCT_ALARM,
+			.index = message->index }, NULL, 0);
+	}
 }
 
 static void on_product_ready(struct mon *m,
 			     const struct handoff_message *message)
 {
-	struct mon_product *p = &m->product[message->index];
+	uint32_t index;
+	struct mon_instance *instance = engine_means(m, message, &index);
 
-	log_info("%s is ready after %llu ms", p->manifest.name,
-		 (unsigned long long)(mono_between(p->started, mono_now()) /
-				      MONO_MS));
+	if (!instance) {
+		return;
+	}
+	log_info("%s is ready after %llu ms", m->product[index].manifest.name,
+		 (unsigned long long)(mono_between(instance->started,
+						   mono_now()) / MONO_MS));
+	instance->ready = true;
+	if (instance == &m->product[index].beside) {
+		mon_trial_ready(m, index);
+	} else {
+		mon_agent_ready(m, index);
+	}
 }
 
 static const struct {
@@ -196,20 +225,35 @@ static const struct {
 	{ HANDOFF_PRODUCT_FAULT, on_fault },
 	{ HANDOFF_PRODUCT_ALARM, on_alarm },
 	{ HANDOFF_PRODUCT_READY, on_product_ready },
+	{ HANDOFF_SWITCHED, mon_trial_switched },
+	{ HANDOFF_IDLE, mon_trial_idle },
+	{ HANDOFF_CONTENT_DONE, mon_agent_content_done },
 };
 
 void mon_control_read(struct mon *m)
 {
 	static struct handoff_message message;
-	ssize_t n = recv(m->control, &message, sizeof(message), MSG_DONTWAIT);
+	int fds[PASS_FDS];
+	size_t count;
+	int got = pass_receive(m->control, &message, sizeof(message), fds,
+			       &count, MSG_DONTWAIT);
 
-	if (n == 0 || (n < 0 && errno != EAGAIN)) {
+	if (got == 0 || (got < 0 && got != -EAGAIN && got != -EBADMSG)) {
 		mon_engine_lost(m);
 		return;
 	}
-	if (n != sizeof(message) || message.index >= HANDOFF_PRODUCTS) {
+	if (got < 0) {
 		return;
 	}
+	message.text[sizeof(message.text) - 1] = '\0';
+	if (message.index >= HANDOFF_PRODUCTS) {
+		pass_close(fds, count);
+		return;
+	}
+	if (message.type == HANDOFF_LAST_QUESTIONS) {
+		mon_agent_last(m, &message, fds, count);
+	}
+	pass_close(fds, count);
 	for (size_t i = 0; i < sizeof(engine_table) / sizeof(*engine_table);
 	     i++) {
 		if (engine_table[i].type == message.type) {
@@ -289,6 +333,7 @@ void mon_engine_lost(struct mon *m)
 	log_error("the engine is dead; %u of its questions denied, a new one "
 		  "starts", denied);
 	mon_products_kill(m);
+	mon_trials_reset(m);
 	if (wait) {
 		m->next_keeper = mono_add(m->engine_lost, wait);
 	} else {

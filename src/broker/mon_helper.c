@@ -72,6 +72,12 @@ static void on_done(struct mon *m, const struct helper_reply *r, int *fds,
 	case HELPER_START_PRODUCT:
 		mon_product_started(m, r, fds, count);
 		break;
+	case HELPER_START_AGENT:
+		mon_agent_started(m, r);
+		break;
+	case HELPER_CONTENT:
+		mon_agent_content(m, r, fds, count);
+		break;
 	case HELPER_PROCESSES:
 		keep_fd(&m->processes_fd, fds, count);
 		m->processes_count = r->number;

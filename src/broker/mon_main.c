@@ -26,6 +26,9 @@
 
 static void child_ended(struct mon *m, pid_t pid, int status)
 {
+	struct mon_instance *instance;
+	uint32_t index;
+
 	if (pid == m->helper_pid && m->stopping) {
 		return;
 	}
@@ -42,11 +45,21 @@ static void child_ended(struct mon *m, pid_t pid, int status)
 					      : WTERMSIG(status));
 		return;
 	}
-	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
-		if (m->product[i].pid == pid) {
-			mon_product_ended(m, i, status);
-			return;
-		}
+	if (pid == m->agent.pid) {
+		mon_agent_ended(m, status);
+		return;
+	}
+	if (mon_preflight_ended(m, pid, status)) {
+		return;
+	}
+	instance = mon_instance_pid(m, pid, &index);
+	if (instance && instance == &m->product[index].asked) {
+		mon_product_ended(m, index, status);
+		return;
+	}
+	if (instance) {
+		mon_trial_ended(m, index, status);
+		return;
 	}
 	m->early[m->early_next % MON_EARLY].when = mono_now();
 	m->early[m->early_next % MON_EARLY].pid = pid;
@@ -58,15 +71,15 @@ void mon_child_early(struct mon *m)
 {
 	for (size_t i = 0; i < MON_EARLY; i++) {
 		pid_t pid = m->early[i].pid;
+		uint32_t index;
 		bool ours;
 
 		if (mono_between(m->early[i].when, mono_now()) > EARLY_NS) {
 			continue;       /* the number may be another's */
 		}
-		ours = pid && pid == m->keeper_pid;
-		for (uint32_t p = 0; pid && p < HANDOFF_PRODUCTS; p++) {
-			ours |= m->product[p].pid == pid;
-		}
+		ours = pid && (pid == m->keeper_pid || pid == m->agent.pid ||
+			       mon_preflight_is(m, pid) ||
+			       mon_instance_pid(m, pid, &index));
 		if (ours) {
 			m->early[i].pid = 0;
 			child_ended(m, pid, m->early[i].status);
@@ -99,7 +112,7 @@ static void on_signal(struct mon *m)
 
 enum {
 	POLL_SIGNALS, POLL_HELPER, POLL_CONTROL, POLL_MOUNTS, POLL_ADMIN,
-	POLL_CLIENTS, POLL_END = POLL_CLIENTS + MON_CLIENTS
+	POLL_AGENT, POLL_CLIENTS, POLL_END = POLL_CLIENTS + MON_CLIENTS
 };
 
 static int loop_timeout(const struct mon *m)
@@ -126,6 +139,7 @@ static void loop_turn(struct mon *m)
 		[POLL_CONTROL] = { m->control, POLLIN, 0 },
 		[POLL_MOUNTS] = { m->mountinfo, POLLPRI, 0 },
 		[POLL_ADMIN] = { m->admin_listen, POLLIN, 0 },
+		[POLL_AGENT] = { m->agent.socket, POLLIN, 0 },
 	};
 
 	for (size_t i = 0; i < MON_CLIENTS; i++) {
@@ -137,6 +151,9 @@ static void loop_turn(struct mon *m)
 	}
 	if (p[POLL_CONTROL].revents) {
 		mon_control_read(m);
+	}
+	if (p[POLL_AGENT].revents && m->agent.socket >= 0) {
+		mon_agent_read(m);
 	}
 	if (p[POLL_HELPER].revents) {
 		mon_helper_read(m);
@@ -156,6 +173,7 @@ static void loop_turn(struct mon *m)
 		}
 	}
 	mon_products_due(m);
+	mon_agent_due(m);
 	if (mono_between(m->tick, mono_now()) >= MON_TICK_MS * MONO_MS) {
 		mon_tick(m);
 	}
@@ -193,6 +211,10 @@ static void end_children(struct mon *m)
 
 	m->engine_ready = false;
 	mon_products_kill(m);
+	mon_preflights_end(m);
+	if (m->agent.pid > 0) {
+		kill(m->agent.pid, SIGTERM);
+	}
 	close(m->helper);       /* it ends, after its jobs */
 	if (m->keeper_pid > 0) {
 		kill(m->keeper_pid, SIGKILL);
@@ -221,6 +243,7 @@ int main(int argc, char **argv)
 	mon_setup(&m);
 	m.tick = mono_now();
 	start_load(&m);
+	mon_agent_open(&m);
 	mon_scopes_bind(&m);
 	start_engine(&m);
 	mon_confine();
@@ -236,9 +259,12 @@ int main(int argc, char **argv)
 		loop_turn(&m);
 	}
 	mon_notify(&m, "STOPPING=1");
+	mon_agent_tell(&m, &(struct agent_message){ .type = AGENT_SHUTDOWN },
+		       NULL, 0);
 	mon_scopes_undo(&m);
 	end_children(&m);
 	mon_sockets_remove(&m);
+	mon_agent_remove(&m);
 	mon_alive_clean(&m);
 	return 0;
 }

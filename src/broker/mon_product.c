@@ -5,10 +5,8 @@
  * The helper makes the jail and the process; the process is our child. The
  * first restart comes at once, further quick deaths wait longer each time.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -43,11 +41,14 @@ void mon_product_manifest(struct mon *m, const struct manifest *manifest)
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		struct mon_product *p = &m->product[i];
 
-		if (p->used) {
+		if (mon_place_taken(m, i)) {
 			continue;
 		}
 		*p = (struct mon_product){ .used = true,
 					   .manifest = *manifest };
+		mon_instance_init(&p->asked);
+		mon_instance_init(&p->beside);
+		p->place = p->asked.place = i;
 		p->enabled = product_chosen(m, manifest);
 		p->wanted = p->enabled;
 		if (m->options.enforce) {
@@ -70,13 +71,17 @@ void mon_product_start(struct mon *m, uint32_t index)
 
 	p->next_start = (mono_t){ 0 };
 	p->started = mono_now();
-	p->starting = mon_helper_ask(m, &r, NULL, 0) == 0;
-	if (!p->starting) {
+	mon_instance_init(&p->asked);
+	p->asked.place = p->place;
+	p->asked.started = p->started;
+	p->asked.asked_once = true;
+	p->asked.starting = mon_helper_ask(m, &r, NULL, 0) == 0;
+	if (!p->asked.starting) {
 		p->next_start = mono_add(mono_now(), MONO_S);
 	}
 }
 
-static void product_plan(struct mon_product *p)
+void mon_product_plan(struct mon_product *p)
 {
 	uint64_t ms = 0;
 
@@ -92,80 +97,84 @@ static void product_plan(struct mon_product *p)
 	p->next_start = mono_add(mono_now(), ms * MONO_MS);
 }
 
+static void product_not_started(struct mon *m, uint32_t index)
+{
+	struct agent_message ended = { .type = AGENT_PRODUCT_ENDED,
+				       .index = index,
+				       .fault = AGENT_FAULT_START };
+
+	if (mon_product_managed(&m->product[index])) {
+		text_format(ended.text, sizeof(ended.text), "%s",
+			    m->product[index].last_exit);
+		mon_agent_tell(m, &ended, NULL, 0);
+	}
+}
+
 void mon_product_started(struct mon *m, const struct helper_reply *r, int *fds,
 			 size_t count)
 {
 	struct mon_product *p = &m->product[r->index];
-	struct handoff_message add = { .type = HANDOFF_PRODUCT_ADD,
-				       .index = r->index, .number = r->number };
 
-	p->starting = false;
+	if (r->purpose == AGENT_PREFLIGHT) {
+		mon_preflight_started(m, r, fds, count);
+		return;
+	}
+	if (r->purpose == AGENT_PARALLEL) {
+		mon_trial_started(m, r, fds, count);
+		return;
+	}
 	if (r->error) {
+		p->asked.starting = false;
 		text_format(p->last_exit, sizeof(p->last_exit),
 			    "not started: %s", r->text);
 		log_error("%s: %s", p->manifest.name, p->last_exit);
+		product_not_started(m, r->index);
 		if (p->wanted) {
-			product_plan(p);
+			mon_product_plan(p);
 		}
 		return;
 	}
-	p->pid = r->pid;
-	add.instance = ++p->instance;
-	add.manifest = p->manifest;
-	if (count > 1) {        /* the first is the pidfd: ours, not needed */
-		mon_engine_tell(m, &add, fds + 1, count - 1);
-	}
-	if (!p->wanted || !m->engine_ready) {
-		kill(p->pid, SIGKILL);
-	}
+	mon_instance_started(m, r->index, &p->asked, r, fds, count);
 	mon_child_early(m);
 }
 
 void mon_product_ended(struct mon *m, uint32_t index, int status)
 {
 	struct mon_product *p = &m->product[index];
-	struct handoff_message gone = { .type = HANDOFF_PRODUCT_GONE,
-					.index = index,
-					.number = (uint64_t)status };
+	bool told = p->asked.fault == AGENT_FAULT_NONE && p->asked.why[0];
 
-	p->pid = 0;
 	p->stop_at = (mono_t){ 0 };
-	if (WIFSIGNALED(status)) {
-		text_format(p->last_exit, sizeof(p->last_exit),
-			 "killed by signal %d (%s)%s%s", WTERMSIG(status),
-			 strsignal(WTERMSIG(status)), p->why[0] ? ": " : "",
-			 p->why);
-	} else {
-		text_format(p->last_exit, sizeof(p->last_exit),
-			 "exited with %d", WEXITSTATUS(status));
+	if (p->kept) {
+		mon_trial_failed(m, index);     /* before anything else */
 	}
-	p->why[0] = '\0';
-	mon_engine_tell(m, &gone, NULL, 0);
+	mon_instance_ended(m, index, &p->asked, status, p->last_exit);
+	p->asked.place = p->place;
+	if (p->kept) {
+		log_warning("%s %s; the former content is asked again",
+			    p->manifest.name, p->last_exit);
+		return;                 /* the engine says when */
+	}
 	if (!p->wanted || m->stopping) {
 		return;
 	}
 	log_warning("%s %s; it is started again", p->manifest.name,
 		    p->last_exit);
 	p->restarts++;
-	if (m->engine_ready) {
-		product_plan(p);
+	if (told) {             /* as it was told to: no reason to wait */
+		p->quick_deaths = 0;
 	}
-}
-
-void mon_product_kill(struct mon *m, uint32_t index, const char *why)
-{
-	struct mon_product *p = &m->product[index];
-
-	if (p->pid > 0) {
-		text_format(p->why, sizeof(p->why), "%s", why);
-		kill(p->pid, SIGKILL);
+	if (m->engine_ready) {
+		mon_product_plan(p);
 	}
 }
 
 void mon_products_kill(struct mon *m)
 {
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
-		mon_product_kill(m, i, "the engine went away");
+		mon_instance_kill(&m->product[i].asked, AGENT_FAULT_ENGINE,
+				  "the engine went away");
+		mon_instance_kill(&m->product[i].beside, AGENT_FAULT_ENGINE,
+				  "the engine went away");
 	}
 }
 
@@ -174,7 +183,7 @@ bool mon_products_busy(const struct mon *m)
 	uint32_t starting = 0;
 
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
-		starting += m->product[i].starting;
+		starting += m->product[i].asked.starting;
 	}
 	return starting >= STARTS;
 }
@@ -188,8 +197,10 @@ void mon_products_due(struct mon *m)
 
 		if (p->stop_at.ns && p->stop_at.ns <= now.ns) {
 			p->stop_at = (mono_t){ 0 };
-			mon_product_kill(m, i, "stopped by the administrator");
+			mon_instance_kill(&p->asked, AGENT_FAULT_ADMIN,
+					  "stopped by the administrator");
 		}
+		mon_trial_due(m, i);
 		if (p->next_start.ns && p->next_start.ns <= now.ns &&
 		    m->engine_ready && !m->stopping && !mon_products_busy(m)) {
 			mon_product_start(m, i);

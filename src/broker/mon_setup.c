@@ -71,7 +71,7 @@ static void setup_state(const struct mon *m)
 	X(view_listen, "view.sock")                                           \
 	X(admin_listen, "admin.sock")
 
-static int setup_listen(const struct mon *m, const char *name, mode_t mode)
+int mon_setup_listen(const struct mon *m, const char *name, mode_t mode)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
@@ -119,6 +119,7 @@ static void setup_table(struct mon *m)
 	}
 	m->table->magic = HANDOFF_MAGIC;
 	m->table->engine_uid = m->table->engine_gid = MON_ENGINE_UID;
+	m->table->content_uid = MON_CONTENT_UID;
 	m->table->own[0] = getpid();
 	m->table->own_count = 1;
 	m->record_fd = memfd_create("bailey-denials",
@@ -384,12 +385,14 @@ void mon_setup(struct mon *m)
 	setup_processes(m);
 	setup_engine(m);
 	setup_alive(m);
-#define SETUP_LISTEN(field, name) m->field = setup_listen(m, name, 0666);
+#define SETUP_LISTEN(field, name) m->field = mon_setup_listen(m, name, 0666);
 	SETUP_SOCKET_TABLE(SETUP_LISTEN)
 #undef SETUP_LISTEN
 	m->keep_fd = m->rules_fd = m->processes_fd = m->control = -1;
 	for (size_t i = 0; i < MON_CLIENTS; i++) {
 		m->client[i].fd = -1;
 	}
+	m->agent.socket = -1;
+	m->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
 	m->since_wall = wall_now_ns();
 }

@@ -84,6 +84,11 @@ void mon_tick(struct mon *m)
 		mon_alive_touch(m);
 	}
 	mon_notify(m, "WATCHDOG=1");
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		if (m->product[i].used) {
+			mon_instance_measure(m, i);
+		}
+	}
 	tick_off(m, now);
 	if (m->rules_until && m->rules_until <= wall_now_ns()) {
 		mon_helper_rules(m);    /* an exception has ended */

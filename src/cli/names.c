@@ -31,6 +31,9 @@ static const struct names_row rows_known[] = {
 static const struct names_row rows_state[] = {
 	VIEW_PRODUCT_STATE_TABLE(NAMES_STATE) { 0, NULL, NULL }
 };
+static const struct names_row rows_beside[] = {
+	VIEW_BESIDE_TABLE(NAMES_STATE) { 0, NULL, NULL }
+};
 static const struct names_row rows_by[] = {
 	VIEW_BY_TABLE(NAMES_HELP) { 0, NULL, NULL }
 };
@@ -85,6 +88,11 @@ const char *names_mode(uint32_t mode)
 const char *names_state(uint32_t state)
 {
 	return names_find(rows_state, state)->name;
+}
+
+const char *names_beside(uint32_t beside)
+{
+	return names_find(rows_beside, beside)->name;
 }
 
 const char *names_by(uint32_t by)

@@ -14,6 +14,7 @@ const char *names_event_list(void);             /* "file.open, ..." */
 const char *names_verdict(uint32_t verdict);
 const char *names_mode(uint32_t mode);
 const char *names_state(uint32_t state);
+const char *names_beside(uint32_t beside);
 const char *names_by(uint32_t by);
 const char *names_by_help(uint32_t by);
 const char *names_known(uint32_t known);

@@ -122,6 +122,8 @@ static void status_json_product(const struct status_product *product,
 		      names_mode(status_product_mode(product)));
 	json_put_time(doc, object, "since", product->engine.since_ns);
 	status_json_counters(product, doc, object);
+	json_put_text(doc, object, "beside",
+		      names_beside(product->engine.beside));
 	if (product->has_monitor) {
 		json_put_number(doc, object, "restarts", m->restarts);
 		json_put_bool(doc, object, "enabled", m->enabled);
@@ -134,8 +136,7 @@ static void status_json_product(const struct status_product *product,
 	json_put_time(doc, object, "next_start", m->next_start_ns);
 	json_put_filled(doc, object, "last_fault", product->engine.last_fault);
 	json_put_filled(doc, object, "last_exit", m->last_exit);
-	/* versions of content come with content slots */
-	json_put_null(doc, object, "content");
+	json_put_filled(doc, object, "content", m->content);
 }
 
 void status_json_products(const struct status *status, struct json_doc *doc,

@@ -92,7 +92,7 @@ struct bailey_client {
 	int wake_product;               /* owned, as the next three */
 	int wake_engine;
 	int files;
-	int directory[BAILEY_DIRECTORY_STATE + 1];
+	_Atomic int directory[BAILEY_DIRECTORY_STATE + 1];
 	struct client_file file[WIRE_SLOTS];
 	struct bailey_event event[WIRE_SLOTS];
 
@@ -129,6 +129,10 @@ void client_release(struct bailey_client *client, struct bailey_event *event);
 
 /* file.c; lock held but for _close_all */
 void client_files_receive(struct bailey_client *client);
+/* A control.content event: its directory is the content from now on; the one
+ * before goes with the event. */
+void client_content_take(struct bailey_client *client,
+			 struct bailey_event *event);
 void client_file_drop(struct bailey_client *client,
 		      struct bailey_event *event);
 

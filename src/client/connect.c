@@ -164,7 +164,9 @@ void bailey_client_close(struct bailey_client *client)
 	close_owned(&client->wake_product);
 	close_owned(&client->wake_engine);
 	for (size_t i = 0; i <= BAILEY_DIRECTORY_STATE; i++) {
-		close_owned(&client->directory[i]);
+		int fd = atomic_exchange(&client->directory[i], -1);
+
+		fd_closep(&fd);
 	}
 	pthread_mutex_unlock(&client->lock);
 	pthread_mutex_unlock(&client->session_lock);

@@ -26,6 +26,9 @@ struct bailey_event *client_event_take(struct bailey_client *client,
 	event->decided = false;
 	event->content = (struct record_content){ 0 };
 	atomic_store_explicit(&event->file, -1, memory_order_relaxed);
+	if (event->kind == BAILEY_EVENT_CONTENT) {
+		client_content_take(client, event);
+	}
 	client_ref(client);
 	atomic_store_explicit(&event->refs, 1, memory_order_release);
 	return event;

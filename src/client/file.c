@@ -112,6 +112,19 @@ static int file_claim(struct bailey_client *client, struct bailey_event *event)
 	return fd;
 }
 
+/* Did it not come (too many descriptors are open) there is no content: better
+ * than the old one under a new name. */
+void client_content_take(struct bailey_client *client,
+			 struct bailey_event *event)
+{
+	int fd = file_claim(client, event);
+	int former = atomic_exchange(
+		&client->directory[BAILEY_DIRECTORY_CONTENT], fd);
+
+	event->flags &= ~WIRE_EVENT_FILE;
+	atomic_store_explicit(&event->file, former, memory_order_relaxed);
+}
+
 void client_file_drop(struct bailey_client *client, struct bailey_event *event)
 {
 	int fd = file_claim(client, event);

@@ -239,9 +239,22 @@ int bailey_directory(struct bailey_client *client, enum bailey_directory which)
 	int fd = -1;
 
 	if ((unsigned)which <= BAILEY_DIRECTORY_STATE) {
-		fd = client->directory[which];
+		fd = atomic_load(&client->directory[which]);
 	}
 	return fd >= 0 ? fd : -ENOENT;
+}
+
+int bailey_content_done(struct bailey_client *client,
+			const struct bailey_event *event, int error)
+{
+	struct wire_content_done done = { .id = event->id,
+					  .error = error < 0 ? -error : error };
+
+	if (event->kind != BAILEY_EVENT_CONTENT) {
+		return -EINVAL;
+	}
+	return request_locked(client, WIRE_REQUEST_CONTENT_DONE, &done,
+			      sizeof(done), 1);
 }
 
 /* Never waits: a line that the socket does not take at once is dropped, and

@@ -309,6 +309,33 @@ static const struct conf_word profiles[] = {
 	{ "jvm", MANIFEST_PROFILE_JVM }, { NULL, 0 }
 };
 
+/* Where content is fetched from. http only where whoever tests runs both ends:
+ * content is signed, but who fetches what is nobody else's business. */
+static CONF_SETTER(set_url)
+{
+	static const char *const schemes[] = {
+		"https://", "file:///", "http://127.0.0.1", "http://[::1]",
+		"http://localhost",
+	};
+	struct reading *reading = object;
+	char *url = reading->manifest.content_url;
+	size_t length = strlen(value);
+	bool known = length == 0;
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
+		known |= strncmp(value, schemes[i], strlen(schemes[i])) == 0;
+	}
+	for (const char *c = value; *c; c++) {
+		known &= *c > 0x20 && *c < 0x7f;
+	}
+	if (!known || length >= sizeof(reading->manifest.content_url)) {
+		return REASON("`%.40s': write https:// or file:///, at most "
+			      "%d bytes", value, MANIFEST_PATH - 1);
+	}
+	memcpy(url, value, length + 1);
+	return 0;
+}
+
 static const struct conf_word reloads[] = {
 	{ "parallel", MANIFEST_RELOAD_PARALLEL },
 	{ "live", MANIFEST_RELOAD_LIVE },
@@ -352,6 +379,8 @@ static const struct conf_word reloads[] = {
 	X("storage", "state", conf_set_bytes, state_bytes,                     \
 	  0, 1024ull << 30, NULL)                                             \
 	X("content", "path", conf_set_path, content, 0, 0, NULL)               \
+	X("content", "root", conf_set_path, content_root, 0, 0, NULL)          \
+	X("content", "url", set_url, content_url, 0, 0, NULL)                  \
 	X("content", "reload", conf_set_word, reload, 0, 0, reloads)           \
 	X("network", "", refuse_network, name, 0, 0, NULL)
 
@@ -444,6 +473,10 @@ int manifest_check(const struct manifest *manifest, const char *file,
 	if (!manifest->ask[0].kind && !manifest->notify[0].kind) {
 		return conf_fail(ret_error, file, 0, "[events] names no event: "
 				"write `ask = file.open', for example");
+	}
+	if (manifest->content_url[0] && !manifest->content_root[0]) {
+		return conf_fail(ret_error, file, 0, "[content] url without "
+				"root: nothing says whose content to trust");
 	}
 	for (size_t i = 0; i < MANIFEST_EVENTS; i++) {
 		if (manifest->ask[i].deadline_ms >

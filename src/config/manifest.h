@@ -75,6 +75,10 @@ struct manifest {
 	/* [content] */
 	char content[MANIFEST_PATH];    /* "path = DIR": folder handed over
 					 * read-only; "" none */
+	char content_root[MANIFEST_PATH];       /* "root = FILE": trusted root;
+					 * versions of content are managed, and
+					 * path is there until the first one */
+	char content_url[MANIFEST_PATH];        /* https:// or file:// */
 	uint32_t reload;                /* enum manifest_reload */
 	/* not from the text: its path was given on the command line */
 	uint32_t from_command_line;

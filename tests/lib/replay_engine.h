@@ -69,6 +69,8 @@ struct replay_product {
 	struct replay *r;
 	uint32_t index;
 	struct manifest manifest;
+	const char *schema;             /* that it states; null: "" */
+	uint32_t fields;
 	int session;
 	int fd[WIRE_FD_DIRECTORIES];
 	const struct wire_events *events;
@@ -81,6 +83,9 @@ void replay_manifest(struct manifest *ret_manifest, const char *name);
 /* Added and connected, then as far as said. */
 void replay_product_add(struct replay *r, struct replay_product *p,
 			uint32_t index, const struct manifest *manifest);
+/* The message as it is: for the second process of a product. */
+void replay_product_add_as(struct replay *r, struct replay_product *p,
+			   const struct handoff_message *message);
 int replay_hello(struct replay_product *p);
 void replay_product_serve(struct replay *r, struct replay_product *p,
 			  uint32_t index, const struct manifest *manifest);

@@ -39,17 +39,23 @@ void replay_manifest(struct manifest *ret_manifest, const char *name)
 void replay_product_add(struct replay *r, struct replay_product *p,
 			uint32_t index, const struct manifest *manifest)
 {
-	struct handoff_message m = { .type = HANDOFF_PRODUCT_ADD,
-				     .index = index, .manifest = *manifest };
+	replay_product_add_as(r, p, &(struct handoff_message){
+		.type = HANDOFF_PRODUCT_ADD, .index = index,
+		.manifest = *manifest });
+}
+
+void replay_product_add_as(struct replay *r, struct replay_product *p,
+			   const struct handoff_message *message)
+{
 	int session[2];
 
 	sure(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, session),
 	     "socketpair");
-	*p = (struct replay_product){ .r = r, .index = index,
-				      .manifest = *manifest,
+	*p = (struct replay_product){ .r = r, .index = message->index,
+				      .manifest = message->manifest,
 				      .session = replay_own(r, session[1]) };
 	memset(p->fd, -1, sizeof(p->fd));
-	replay_control(r, &m, &session[0], 1);
+	replay_control(r, message, &session[0], 1);
 	close(session[0]);
 }
 
@@ -111,9 +117,13 @@ static void *product_map(int fd, size_t size, int protection)
 
 int replay_hello(struct replay_product *p)
 {
-	const struct wire_hello hello = { .version = WIRE_VERSION };
+	struct wire_hello hello = { .version = WIRE_VERSION,
+				    .field_count = p->fields };
 	struct wire_reply reply;
 	int error;
+
+	snprintf(hello.schema, sizeof(hello.schema), "%s",
+		 p->schema ? p->schema : "");
 
 	product_send(p, WIRE_REQUEST_HELLO, 1, &hello, sizeof(hello));
 	eng_service_turn(p->r->e, 0);

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -207,6 +208,69 @@ static void are_files_of_held_events_readable_after_close(void **state)
 	bailey_event_unref(event);
 }
 
+static void content(struct pair *pair, uint32_t slot, uint64_t id, int sent)
+{
+	if (sent >= 0) {
+		fake_send_file(pair->fake, id, slot, sent);
+	}
+	fake_event(pair->fake, slot, id, BAILEY_EVENT_CONTENT,
+		   WIRE_EVENT_FILE);
+	fake_publish_slot(pair->fake, false, slot);
+}
+
+static bool is_same_file(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino;
+}
+
+static void is_new_content_there_once_its_event_was_taken(void **state)
+{
+	struct pair *pair = *state;
+	struct bailey_event *first, *second;
+	int other = memfd_create("other", MFD_CLOEXEC), former;
+
+	content(pair, 0, 1, pair->object);
+	assert_int_equal(bailey_directory(pair->client,
+					  BAILEY_DIRECTORY_CONTENT), -ENOENT);
+	first = next(pair);
+	former = bailey_directory(pair->client, BAILEY_DIRECTORY_CONTENT);
+	assert_true(is_same_file(former, pair->object));
+	assert_int_equal(bailey_event_file(first), -ENODATA);
+	bailey_event_unref(first);
+	content(pair, 0, 2, other);
+	second = next(pair);
+	assert_true(is_same_file(bailey_directory(pair->client,
+						  BAILEY_DIRECTORY_CONTENT),
+				 other));
+	assert_int_equal(bailey_event_file(second), former);
+	assert_int_equal(bailey_content_done(pair->client, second, -ENOENT), 0);
+	assert_int_equal(fake_requests(pair->fake, WIRE_REQUEST_CONTENT_DONE),
+			 1);
+	bailey_event_unref(second);
+	assert_int_equal(fcntl(former, F_GETFD), -1);
+	close(other);
+}
+
+static void is_content_that_did_not_come_absent(void **state)
+{
+	struct pair *pair = *state;
+	struct bailey_event *event;
+
+	content(pair, 0, 1, pair->object);
+	bailey_event_unref(next(pair));
+	content(pair, 1, 2, -1);
+	event = next(pair);
+	assert_int_equal(bailey_directory(pair->client,
+					  BAILEY_DIRECTORY_CONTENT), -ENOENT);
+	bailey_event_unref(event);
+	publish(pair, 2, 3);
+	event = next(pair);
+	assert_int_equal(bailey_content_done(pair->client, event, 0), -EINVAL);
+	bailey_event_unref(event);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -218,6 +282,8 @@ int main(void)
 		TEST(does_a_release_leave_nothing_in_flight_or_open),
 		TEST(are_descriptors_that_nobody_claims_closed),
 		TEST(are_files_of_held_events_readable_after_close),
+		TEST(is_new_content_there_once_its_event_was_taken),
+		TEST(is_content_that_did_not_come_absent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,8 @@ static const char whole[] =
 	"[network]\n"
 	"[content]\n"
 	"path = /var/lib/scan rules\n"
+	"root = /etc/bailey/scan.root.json\n"
+	"url = https://content.example/scan\n"
 	"reload = live\n";
 
 static int parse(const char *text, struct manifest *m,
@@ -105,6 +107,8 @@ static void test_every_key(void **state)
 	assert_int_equal(m.cpu_percent, 150);
 	assert_int_equal(m.state_bytes, 64ull << 20);
 	assert_string_equal(m.content, "/var/lib/scan rules");
+	assert_string_equal(m.content_root, "/etc/bailey/scan.root.json");
+	assert_string_equal(m.content_url, "https://content.example/scan");
 	assert_int_equal(m.reload, MANIFEST_RELOAD_LIVE);
 }
 
@@ -244,6 +248,27 @@ static void test_refused(void **state)
 	}
 }
 
+static void test_refused_content(void **state)
+{
+	static const char *const table[][2] = {
+		{ "[content]\nroot = root.json\n", "absolute" },
+		{ "[content]\nurl = http://example.org/\n", "https://" },
+		{ "[content]\nurl = https://a b/\n", "https://" },
+		{ "[content]\nurl = file://host/x\n", "file:///" },
+	};
+	struct manifest_error error;
+	struct manifest m;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		manifest_defaults(&m);
+		error.text[0] = '\0';
+		if (parse(table[i][0], &m, &error) != -EBADMSG ||
+		    !strstr(error.text, table[i][1])) {
+			fail_msg("%s: %s", table[i][0], error.text);
+		}
+	}
+}
+
 /* Bytes that no editor writes. */
 static void test_hostile_bytes(void **state)
 {
@@ -284,6 +309,8 @@ static void test_incomplete(void **state)
 		{ "[product]\nname = x\nexec = /x\n", "names no event" },
 		{ "[product]\nname = x\nexec = /x\n[events]\nask = file.open\n"
 		  "[policy]\ndeadline_max_ms = 99\n", "over deadline_max_ms" },
+		{ "[product]\nname = x\nexec = /x\n[events]\nask = file.open\n"
+		  "[content]\nurl = https://x/\n", "url without root" },
 	};
 	struct manifest_error error;
 	struct manifest m;
@@ -303,6 +330,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_drop_in),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refused_content),
 		cmocka_unit_test(test_hostile_bytes),
 		cmocka_unit_test(test_incomplete),
 	};

@@ -141,7 +141,8 @@ static void release(void)
 static int scan(struct sample *sample, enum plan_kind plan, uint64_t limit,
 		struct bailey_finding *ret_finding)
 {
-	struct scan_source source = { read_sample, sample, sample->size };
+	struct scan_source source = { .read = read_sample, .context = sample,
+				      .size = sample->size };
 
 	return engine_scan(&engine, &source, plan, limit, ret_finding);
 }
@@ -331,7 +332,8 @@ static void a_read_error_is_no_verdict(void **state)
 static void a_file_that_shrinks_is_scanned_as_it_is(void **state)
 {
 	struct sample sample = { .text = "needle", .size = 100 };
-	struct scan_source source = { read_sample, &sample, 5000 };
+	struct scan_source source = { .read = read_sample, .context = &sample,
+				      .size = 5000 };
 	struct bailey_finding f;
 
 	write_rule("good.yar", GOOD);
@@ -426,7 +428,8 @@ static unsigned scan_folder(const char *path, unsigned most)
 	       (entry = readdir(dir)) != NULL) {
 		int fd = openat(dirfd(dir), entry->d_name,
 				O_RDONLY | O_NONBLOCK);
-		struct scan_source source = { read_fd, &fd, 0 };
+		struct scan_source source = { .read = read_fd,
+					      .context = &fd };
 
 		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 		    st.st_size < (4 << 20)) {

@@ -27,6 +27,7 @@
 struct bailey_event {
 	int refs;
 	int question;
+	unsigned kind;
 	int64_t number[40];
 	int read_error;
 	uint64_t evil_at;               /* UINT64_MAX: nowhere */
@@ -34,7 +35,8 @@ struct bailey_event {
 };
 
 static struct {
-	unsigned answers, defers, revises, reports, logs;
+	unsigned answers, defers, revises, reports, logs, dones;
+	int done;
 	enum bailey_verdict verdict;
 	enum bailey_scope scope;
 	char rule[64];
@@ -70,6 +72,26 @@ int bailey_event_object(const struct bailey_event *event,
 int bailey_event_is_question(const struct bailey_event *event)
 {
 	return event->question;
+}
+
+unsigned bailey_event_kind(const struct bailey_event *event)
+{
+	return event->kind;
+}
+
+static int directory = -ENOENT;
+
+int bailey_directory(struct bailey_client *client, enum bailey_directory which)
+{
+	return which == BAILEY_DIRECTORY_CONTENT ? directory : -ENOENT;
+}
+
+int bailey_content_done(struct bailey_client *client,
+			const struct bailey_event *event, int error)
+{
+	heard.dones++;
+	heard.done = error;
+	return 0;
 }
 
 uint64_t bailey_event_id(const struct bailey_event *event)
@@ -162,30 +184,44 @@ static void complain(void *context, const char *text)
 	fail_msg("%s", text);
 }
 
-static int load(void **state)
+/* A folder with one rule file, that is gone but for its descriptor once it was
+ * read by `use`. */
+static int with_rules(const char *text, int (*use)(int folder))
 {
 	char folder[] = "/tmp/test_scan_XXXXXX";
 	char path[64];
 	FILE *file;
-	int fd;
+	int fd, result;
 
-	if (mkdtemp(folder) == NULL || yr_initialize() != ERROR_SUCCESS) {
+	if (mkdtemp(folder) == NULL) {
 		return -1;
 	}
 	snprintf(path, sizeof(path), "%s/a.yar", folder);
 	file = fopen(path, "w");
-	fputs("rule evil { strings: $a = \"needle\" condition: $a }\n"
-	      "rule odd { meta: severity = 10 condition: filesize == 77 or "
-	      "filesize == 20000000 }\n", file);
+	fputs(text, file);
 	fclose(file);
 	fd = open(folder, O_RDONLY | O_DIRECTORY);
-	if (ruleset_load(fd, complain, NULL, &set) < 0 ||
-	    engine_init(&engine, set.rules) < 0) {
-		return -1;
-	}
+	result = use(fd);
 	close(fd);
 	unlink(path);
-	return rmdir(folder);
+	return rmdir(folder) == 0 ? result : -1;
+}
+
+static int load_engine(int folder)
+{
+	return ruleset_load(folder, complain, NULL, &set) < 0 ||
+	       engine_init(&engine, set.rules) < 0 ? -1 : 0;
+}
+
+static int load(void **state)
+{
+	if (yr_initialize() != ERROR_SUCCESS) {
+		return -1;
+	}
+	return with_rules("rule evil { strings: $a = \"needle\" condition: "
+			  "$a }\nrule odd { meta: severity = 10 condition: "
+			  "filesize == 77 or filesize == 20000000 }\n",
+			  load_engine);
 }
 
 static int unload(void **state)
@@ -198,7 +234,7 @@ static int unload(void **state)
 static int fresh(void **state)
 {
 	memset(&heard, 0, sizeof(heard));
-	work_init(&work, NULL);
+	work_init(&work, NULL, NULL);
 	return 0;
 }
 
@@ -420,6 +456,69 @@ static void a_deny_that_came_too_late_is_revised(void **state)
 	assert_int_equal(heard.verdict, BAILEY_VERDICT_DENY);
 }
 
+/* ---- content ---- */
+
+static struct content content;
+static struct work live;
+static struct engine reader;
+
+static int first_rules(int folder)
+{
+	directory = folder;
+	assert_int_equal(content_init(&content, NULL), 0);
+	assert_int_equal(content_engine(&content, &reader), 0);
+	work_init(&live, NULL, &content);
+	return 0;
+}
+
+static int next_rules(int folder)
+{
+	struct bailey_event event = { .refs = 1,
+				      .kind = BAILEY_EVENT_CONTENT };
+
+	directory = folder;
+	work_decide(&live, &reader, &event);
+	assert_int_equal(event.refs, 0);
+	return 0;
+}
+
+static void is_denied(int denied)
+{
+	struct bailey_event event = question(1000, 500);
+
+	heard.answers = 0;
+	work_decide(&live, &reader, &event);
+	assert_int_equal(heard.answers, 1);
+	assert_int_equal(heard.verdict, denied ? BAILEY_VERDICT_DENY
+					       : BAILEY_VERDICT_ALLOW);
+}
+
+static void new_rules_count_from_the_next_object_on(void **state)
+{
+	with_rules("rule no { strings: $a = \"hay\" condition: $a }\n",
+		   first_rules);
+	is_denied(0);
+	with_rules("rule yes { strings: $a = \"needle\" condition: $a and "
+		   "object_size == 1000 and object_owner == 1000 }\n",
+		   next_rules);
+	assert_int_equal(heard.dones, 1);
+	assert_int_equal(heard.done, 0);
+	is_denied(1);
+	heard.dones = 0;
+	with_rules("rule broken {\n", next_rules);
+	assert_int_equal(heard.dones, 1);
+	assert_int_equal(heard.done, -ENOENT);
+	is_denied(1);                   /* by the old */
+	for (int i = 0; i < 5; i++) {   /* sets are used again */
+		with_rules(i % 2 ? "rule yes { condition: true }\n"
+				 : "rule no { condition: false }\n",
+			   next_rules);
+		assert_int_equal(heard.done, 0);
+		is_denied(i % 2);
+	}
+	engine_fini(&reader);
+}
+
 #define T(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
@@ -439,6 +538,7 @@ int main(void)
 		T(a_question_without_time_left_is_deferred_and_scanned),
 		T(a_slow_disk_does_not_outlast_the_deadline),
 		T(a_deny_that_came_too_late_is_revised),
+		T(new_rules_count_from_the_next_object_on),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
