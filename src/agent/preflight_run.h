@@ -18,7 +18,7 @@
 
 #define PREFLIGHT_SETS 32u
 #define PREFLIGHT_MEMBERS (1u << 20)    /* of all sets together */
-#define PREFLIGHT_RETRIES 16u
+#define PREFLIGHT_GONE_NS MONO_S        /* from a closed session to its end */
 
 /*
  *  START --HELLO--> LOADING --READY--> ASKING --last answer--> OVER
@@ -52,14 +52,16 @@ struct preflight_rules {
 /* The question that is open, or was. */
 struct preflight_question {
 	bool open;
-	bool late;              /* its deadline is over, and counted */
+	bool late;              /* its deadline is over */
 	bool again;             /* it is asked for the second time */
 	uint64_t id;
 	uint32_t slot;
-	uint32_t kind, expect;
-	uint32_t case_index;    /* plan->count: a recorded event */
+	uint32_t expect;        /* enum bailey_verdict; NONE: any */
+	uint32_t deadline_ms;
 	mono_t asked, due, silence;
 	char name[PREFLIGHT_NAME];
+	struct wire_event *event;       /* WIRE_SLOT_SIZE, as it is put */
+	int file;               /* that goes with it; -1: none */
 };
 
 struct preflight_run {
@@ -91,11 +93,10 @@ struct preflight_run {
 
 	/* where it is */
 	struct preflight_question question;
-	uint32_t next_case, next_repeat;
-	uint32_t retry[PREFLIGHT_RETRIES];
-	size_t retries, retried;
+	uint32_t next_case, next_repeat, questions;
 	struct record_reader record;
 	bool recording;                 /* events are left in the record */
+	char wrong[PREFLIGHT_TEXT], wrong_file[PREFLIGHT_NAME]; /* the first */
 	uint64_t *took;                 /* ns of each answered question */
 	size_t tooks, took_room;
 };
@@ -106,8 +107,10 @@ struct preflight_run {
 __attribute__((format(printf, 4, 5)))
 void run_over(struct preflight_run *run, enum preflight_verdict verdict,
 	      const char *file, const char *format, ...);
-/* The open question is decided. */
+/* The product decided the open question. */
 void run_verdict(struct preflight_run *run, uint32_t verdict);
+/* run->question is decided, by whomsoever: is it as expected? */
+void run_compare(struct preflight_run *run, uint32_t verdict);
 
 /* ---- preflight_wire.c ---- */
 
@@ -120,7 +123,7 @@ struct wire_event *wire_slot(struct preflight_run *run, uint32_t *ret_slot);
 int wire_file(struct preflight_run *run, uint64_t id, uint32_t slot, int fd)
 	must_use;
 void wire_publish(struct preflight_run *run, uint32_t slot, bool question);
-void wire_answers(struct preflight_run *run);
+void wire_drain(struct preflight_run *run);
 
 void wire_number(struct wire_event *event, unsigned field, int64_t value);
 void wire_string(struct wire_event *event, unsigned field, const char *text);
@@ -152,7 +155,10 @@ void rules_fini(struct preflight_rules *rules);
 
 /* ---- preflight_case.c ---- */
 
-/* Puts the next question. False: there is none left. */
+/* Puts the next question, or decides it without asking. False: there is none
+ * left. */
 bool case_next(struct preflight_run *run);
+/* Puts run->question once more. */
+void case_again(struct preflight_run *run);
 
 #endif
