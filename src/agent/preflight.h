@@ -31,7 +31,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "base/mono.h"
 #include "base/result.h"
@@ -107,7 +106,7 @@ struct preflight_figures {
 	uint32_t wrong, news;
 	uint64_t ready_ns;              /* from start to READY */
 	uint64_t median_ns, p99_ns, slowest_ns; /* per answered question */
-	uint64_t memory_bytes;          /* most that was resident; 0 unknown */
+	uint64_t memory_bytes;          /* most seen resident; 0 unknown */
 	uint64_t took_ns;               /* the whole run */
 };
 
@@ -124,13 +123,13 @@ struct preflight_outcome {
 
 struct preflight_run;
 
-/* session: the engine's end; owned by the run from now on, even on failure.
- * pid: of the product, for its memory; 0 unknown. */
-int preflight_run_new(const struct preflight_plan *plan, int session, pid_t pid,
+/* session: the engine's end; statm: /proc/PID/statm of the product, or -1.
+ * Both are the run's from now on, even on failure. */
+int preflight_run_new(const struct preflight_plan *plan, int session, int statm,
 		      struct preflight_run **ret_run) must_use;
 /* Null-safe; returns null. The process is the caller's. */
 struct preflight_run *preflight_run_free(struct preflight_run *run);
-/* What to poll for, and until when. Returns the number of entries. */
+/* What to poll for, and until when (several times a second: its memory). Returns the number of entries. */
 size_t preflight_run_poll(const struct preflight_run *run,
 			  struct pollfd ret_poll[PREFLIGHT_FDS],
 			  mono_t *ret_due);

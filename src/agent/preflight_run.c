@@ -7,7 +7,6 @@
  */
 #include "agent/preflight_run.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,12 +14,13 @@
 
 #include "base/text.h"
 
+#define MEMORY_NS (50 * MONO_MS)        /* between two looks at its memory */
 #define DECIDED_A_TURN 256u     /* cases that nobody is asked about */
 
-int preflight_run_new(const struct preflight_plan *plan, int session, pid_t pid,
+int preflight_run_new(const struct preflight_plan *plan, int session, int statm,
 		      struct preflight_run **ret_run)
 {
-	cleanup_fd int owned = session;
+	cleanup_fd int owned = session, owned_statm = statm;
 	struct preflight_run *run = calloc(1, sizeof(*run));
 	uint32_t ms = plan->total_ms ? plan->total_ms : PREFLIGHT_TOTAL_MS;
 	int r;
@@ -29,7 +29,7 @@ int preflight_run_new(const struct preflight_plan *plan, int session, pid_t pid,
 		return -ENOMEM;
 	}
 	run->plan = *plan;
-	run->pid = pid;
+	run->statm = fd_take(&owned_statm);
 	run->started = mono_now();
 	run->ends = mono_add(run->started, ms * MONO_MS);
 	run->session = fd_take(&owned);
@@ -55,6 +55,7 @@ struct preflight_run *preflight_run_free(struct preflight_run *run)
 {
 	if (run) {
 		wire_close(run);
+		fd_closep(&run->statm);
 		rules_fini(&run->rules);
 		fd_closep(&run->question.file);
 		free(run->question.event);
@@ -66,27 +67,25 @@ struct preflight_run *preflight_run_free(struct preflight_run *run)
 
 /* ---- the end ---- */
 
-/* Highest resident size so far, from /proc; 0: not to be had. */
-static uint64_t memory_peak(pid_t pid)
+/* Looks at how much memory it has now. */
+static void run_memory(struct preflight_run *run)
 {
-	char path[48], text[4096];
-	const char *at;
-	ssize_t n;
-	int fd;
+	struct preflight_figures *f = &run->outcome.figures;
+	char text[128], *end;
+	ssize_t n = run->statm < 0 ? -1
+				   : pread(run->statm, text, sizeof(text) - 1,
+					   0);
+	uint64_t bytes;
 
-	if (pid <= 0) {
-		return 0;
-	}
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	fd_closep(&fd);
 	if (n <= 0) {
-		return 0;
+		return;         /* unknown, or it is gone already */
 	}
 	text[n] = '\0';
-	at = strstr(text, "\nVmHWM:");
-	return at ? strtoull(at + 7, NULL, 10) * 1024 : 0;
+	strtoull(text, &end, 10);
+	bytes = strtoull(end, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
+	if (bytes > f->memory_bytes) {
+		f->memory_bytes = bytes;
+	}
 }
 
 static int compare_ns(const void *a, const void *b)
@@ -102,9 +101,7 @@ static void figures_close(struct preflight_run *run)
 	size_t n = run->tooks;
 
 	f->took_ns = mono_between(run->started, mono_now());
-	if (!f->memory_bytes) {
-		f->memory_bytes = memory_peak(run->pid);
-	}
+	run_memory(run);
 	if (n) {
 		qsort(run->took, n, sizeof(*run->took), compare_ns);
 		f->median_ns = run->took[n / 2];
@@ -132,21 +129,31 @@ void run_over(struct preflight_run *run, enum preflight_verdict verdict,
 	figures_close(run);
 }
 
-/* Every question is decided. */
-static void run_finish(struct preflight_run *run)
+/* Not all at the end: what grows without bound is ended before. */
+static void run_memory_judge(struct preflight_run *run)
 {
 	uint64_t most = run->plan.manifest->memory_bytes;
-	uint64_t used = memory_peak(run->pid);
+	uint64_t used;
 
-	run->outcome.figures.memory_bytes = used;
-	if (run->outcome.figures.wrong) {
-		run_over(run, PREFLIGHT_WRONG, run->wrong_file, "%s",
-			 run->wrong);
-	} else if (most && used > most) {
-		run_over(run, PREFLIGHT_MEMORY, NULL,
+	run_memory(run);
+	run->looked = mono_now();
+	used = run->outcome.figures.memory_bytes;
+	if (most && used > most) {
+		run_over(run, PREFLIGHT_MEMORY,
+			 run->question.open ? run->question.name : NULL,
 			 "used %llu MiB of memory, may use %llu",
 			 (unsigned long long)(used >> 20),
 			 (unsigned long long)(most >> 20));
+	}
+}
+
+/* Every question is decided. */
+static void run_finish(struct preflight_run *run)
+{
+	run_memory_judge(run);
+	if (run->outcome.figures.wrong) {
+		run_over(run, PREFLIGHT_WRONG, run->wrong_file, "%s",
+			 run->wrong);
 	} else {
 		run_over(run, PREFLIGHT_PASSED, NULL, "%u questions answered "
 			 "as expected",
@@ -314,6 +321,9 @@ bool preflight_run_turn(struct preflight_run *run)
 	if (run->phase != PREFLIGHT_OVER) {
 		run_deadlines(run);
 	}
+	if (mono_between(run->looked, mono_now()) >= MEMORY_NS) {
+		run_memory_judge(run);
+	}
 	for (unsigned i = 0; i < DECIDED_A_TURN && !run->question.open &&
 	     run->phase == PREFLIGHT_ASKING; i++) {
 		if (!case_next(run) && run->phase == PREFLIGHT_ASKING) {
@@ -339,7 +349,9 @@ size_t preflight_run_poll(const struct preflight_run *run,
 	} else if (!q->open) {
 		next = run->phase == PREFLIGHT_ASKING ? mono_now() : due;
 	}
-	*ret_due = next.ns < due.ns ? next : due;
+	due = next.ns < due.ns ? next : due;
+	next = mono_add(run->looked, MEMORY_NS);
+	*ret_due = run->statm >= 0 && next.ns < due.ns ? next : due;
 	if (run->session >= 0) {
 		ret_poll[n++] = (struct pollfd){ .fd = run->session,
 						 .events = POLLIN };

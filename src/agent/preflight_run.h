@@ -11,6 +11,8 @@
 #ifndef AGENT_PREFLIGHT_RUN_H
 #define AGENT_PREFLIGHT_RUN_H
 
+#include <bailey/client.h>
+
 #include "agent/preflight.h"
 #include "proto/record.h"
 #include "proto/wire.h"
@@ -67,8 +69,8 @@ struct preflight_question {
 struct preflight_run {
 	struct preflight_plan plan;
 	enum preflight_phase phase;
-	pid_t pid;
-	mono_t started, ends, gone;
+	int statm;              /* /proc/PID/statm; -1 none */
+	mono_t started, ends, gone, looked;
 	struct preflight_outcome outcome;
 
 	/* the wire */
