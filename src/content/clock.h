@@ -51,7 +51,7 @@ struct clock_floor {
 #define CLOCK_TRUST_TABLE(X)                                                  \
 	X(WALL, 0, "wall", "the wall clock is plausible")                     \
 	X(BEHIND, 1, "behind", "the wall clock is behind a signed time")      \
-	X(AHEAD, 2, "ahead", "the wall clock is years ahead of all that is signed")
+	X(AHEAD, 2, "ahead", "the wall clock is years ahead of what is signed")
 
 enum clock_trust {
 #define CLOCK_ENUM(sym, num, name, help) CLOCK_##sym = num,

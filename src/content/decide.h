@@ -13,18 +13,19 @@
  * to the same result. It is total: whatever the inputs hold, it returns.
  *
  * What it keeps to:
+ *
  *	- no lease, no new exposure; an expired one is none;
  *	- a missing or expired lease takes nothing away from what runs;
- *	- a customer's choice makes a host later, never earlier, but within the
- *	  lease for the early ring; override-allow lifts only the customer's;
+ *	- a customer's choice makes a host later, never earlier, but within
+ *	  the lease for the early ring; override-allow lifts only his own;
  *	- a halt, a quarantine, a revocation never lead to an activation;
  *	- nothing that went well before makes anything sooner.
  *
  * How the caller uses it: fill in the inputs, decide, journal the inputs if
  * the decision is another than the last, do what it says, and decide again on
  * every news and when wait_s is over. If `accepted` is set, the lease is
- * remembered (lease_remember) with its time; if `admitted`, DECIDE_LEASED is
- * remembered for its release.
+ * remembered (lease_remember) with its time; if `admitted`, DECIDE_IS_LEASED
+ * is remembered for its release.
  */
 #ifndef CONTENT_DECIDE_H
 #define CONTENT_DECIDE_H
@@ -34,18 +35,18 @@
 #include <stdint.h>
 
 #include "base/result.h"
-#include "content/class.h"
 #include "content/clock.h"
 #include "content/health.h"
 #include "content/lease.h"
 #include "content/policy.h"
 
 #define DECIDE_FORMAT 1u
-#define DECIDE_VERSIONS 16u
+#define DECIDE_VERSIONS 7u
 #define DECIDE_SCHEMAS 8u
-#define DECIDE_NAME 64
-#define DECIDE_RUNNING_NONE UINT32_MAX
-#define DECIDE_BYTES 16384u     /* of encoded inputs, at most */
+#define DECIDE_NONE UINT32_MAX  /* no index */
+#define DECIDE_BYTES 512u       /* of encoded inputs, at most: a journal's
+				 * payload */
+#define DECIDE_AGE_MOST_S ((1u << 28) - 1u)     /* older counts as this old */
 #define DECIDE_POLL_S 60u       /* without a lease */
 #define DECIDE_RETRY_S 60u      /* while something of the host's is missing */
 
@@ -66,77 +67,123 @@ enum decide_state {
 	DECIDE_STATES
 };
 
-#define DECIDE_REVOKED 1u       /* the publisher took it back */
-#define DECIDE_EXPIRED 2u       /* its metadata are: nothing new with it */
-#define DECIDE_URGENT 4u        /* as its publisher signed */
-#define DECIDE_LEASED 8u        /* an accepted lease once admitted this host */
-#define DECIDE_FLAGS 15u
+/* X(SYMBOL, bit, "name") */
+#define DECIDE_FLAG_TABLE(X)                                                  \
+	/* the publisher took it back */                                      \
+	X(REVOKED, 0, "revoked")                                              \
+	/* its metadata have expired: nothing new with it */                  \
+	X(EXPIRED, 1, "expired")                                              \
+	/* as its publisher signed */                                         \
+	X(URGENT, 2, "urgent")                                                \
+	/* an accepted lease once admitted this host to it */                 \
+	X(LEASED, 3, "leased")                                                \
+	/* the lease says so (decide_lease) */                                \
+	X(HALTED, 4, "halted")                                                \
+	X(BARRED, 5, "quarantined-by-lease")                                  \
+	/* the running code reads another schema or number of fields */       \
+	X(MISFIT, 6, "schema")                                                \
+	/* policy.json does not list its schema */                            \
+	X(FOREIGN, 7, "schema-not-listed")
 
-/* A version that this host knows of, from verified metadata only. */
+enum decide_flag {
+#define DECIDE_ENUM(sym, bit, name) DECIDE_IS_##sym = 1 << bit,
+	DECIDE_FLAG_TABLE(DECIDE_ENUM)
+#undef DECIDE_ENUM
+	DECIDE_FLAGS = 255
+};
+
+/* A version that this host knows of, from verified metadata only. The caller
+ * keeps its hash and name, by its index. */
 struct decide_version {
-	uint8_t hash[CONTENT_HASH];
-	char name[DECIDE_NAME];         /* as people call it */
-	char schema[CONTENT_SCHEMA];
-	uint32_t fields;
-	uint32_t class;                 /* enum content_class */
-	uint32_t state;                 /* enum decide_state */
-	uint32_t flags;
 	uint64_t number, floor;
-	uint64_t bytes;
+	uint32_t class;                 /* enum version_class */
+	uint32_t state;                 /* enum decide_state */
+	uint32_t flags;                 /* enum decide_flag */
 	uint32_t files;
+	uint64_t bytes;
 	uint32_t bake_s, min_events;
-	uint64_t seen_s;                /* since this host first knew of it */
-	uint64_t retry_s;               /* not tried again before; 0: free */
+	uint32_t seen_s;                /* since this host first knew of it */
+	uint32_t retry_s;               /* not tried again before; 0: free */
+};
+
+/* The lease as far as it concerns this host: decide_lease. */
+struct decide_lease {
+	uint32_t given;                 /* 0: none */
+	uint32_t release;               /* index; DECIDE_NONE: not known here */
+	uint32_t roll_back;             /* 1: it names a version to go back to
+					 * (known here or not) */
+	uint32_t back;                  /* index of that, or DECIDE_NONE */
+	uint64_t bound[LEASE_RINGS];    /* of its stratum */
+	uint32_t dwell_s[LEASE_RINGS];
+	uint32_t poll_s, jitter_s;
+	uint32_t passes, passes_needed;
+	int64_t valid_until_s;
+	uint32_t age_s;                 /* CLOCK_BOOTTIME since it came */
+	uint32_t life_s;                /* valid_until - now when it came */
+};
+
+/* The last lease that was accepted. */
+struct decide_prior {
+	uint32_t known;                 /* 0: never one */
+	uint32_t same;                  /* 1: it named the same release */
+	uint32_t reach;
+	uint32_t dwell_s[LEASE_RINGS];
+	uint32_t age_s;                 /* CLOCK_BOOTTIME since then */
 };
 
 /* policy.json: the bounds of the data class. */
 struct decide_limits {
 	uint32_t given;                 /* 0: there is none */
-	uint32_t schemas;
-	char schema[DECIDE_SCHEMAS][CONTENT_SCHEMA];
-	uint64_t max_bytes;
 	uint32_t max_files;
+	uint64_t max_bytes;
 	uint32_t min_interval_s, min_bake_s, min_events;
 };
 
 struct decide_inputs {
-	char product[LEASE_PRODUCT];
-
-	/* Time, and the customer's clock for windows. */
 	int64_t now_s;                  /* clock_now */
-	uint32_t trust;                 /* enum clock_trust */
+	uint32_t trust;                 /* enum clock_trust: for people */
 	uint32_t weekday, minute;       /* local; weekday 0 is Sunday */
 
-	/* The lease: the newest verified one, accepted or not. */
-	uint32_t leased;                /* 0: none */
-	struct lease lease;
-	uint64_t lease_age_s;           /* CLOCK_BOOTTIME since it came */
-	uint64_t lease_life_s;          /* valid_until - now when it came */
-	struct lease_prior prior;       /* the last accepted one... */
-	uint64_t prior_age_s;           /* ...and how long ago that was */
+	/* The newest verified lease, accepted or not. */
+	struct decide_lease lease;
+	struct decide_prior prior;
 
 	/* The customer. */
-	struct policy policy[CONTENT_CLASSES];
+	struct policy policy[LEASE_CLASSES];
+	uint32_t pinned[LEASE_CLASSES]; /* index: decide_pin; DECIDE_NONE */
 
 	/* The host. */
 	uint64_t bucket;                /* lease_bucket */
-	char stratum[LEASE_STRATUM];
 	uint32_t unhealthy;             /* 1: nothing new now */
 	uint32_t affordable;            /* 1: it can run a preflight */
-	uint32_t code_known;            /* 1: the code said what it reads */
-	uint32_t code_fields;
-	char code_schema[CONTENT_SCHEMA];
 
-	/* Versions, in any order. */
+	/* Versions, in any order: the running one, those the lease and the
+	 * policy name, then the newest. */
 	uint32_t versions;
 	struct decide_version version[DECIDE_VERSIONS];
-	uint32_t running;               /* index, or DECIDE_RUNNING_NONE */
+	uint32_t running;               /* index, or DECIDE_NONE */
 	uint32_t verdict;               /* enum health_verdict, if on trial */
-	uint64_t trial_s;               /* how long it has been on trial */
+	uint32_t trial_s;               /* how long it has been on trial */
 	struct decide_limits limits;
 	uint32_t data_known;            /* 1: data was activated before... */
-	uint64_t data_age_s;            /* ...this long ago */
+	uint32_t data_age_s;            /* ...this long ago */
 };
+
+/* No lease, no version, every index DECIDE_NONE, default policies. */
+void decide_begin(struct decide_inputs *ret_inputs);
+/*
+ * The lease's word on this host: fills inputs->lease, ->prior and the flags
+ * HALTED and BARRED of the versions; age and life are the caller's. hash: of
+ * each version, in their order. lease may be null: none.
+ */
+void decide_lease(struct decide_inputs *inputs, const struct lease *lease,
+		  const char *stratum, const struct lease_prior *prior,
+		  const uint8_t (*hash)[VERSION_HASH]);
+/* The version that a policy's words mean, or DECIDE_NONE; of several, the
+ * one with the highest number. */
+uint32_t decide_pin(const struct decide_inputs *inputs, const char *text,
+		    const char *const *name,
+		    const uint8_t (*hash)[VERSION_HASH]);
 
 #define DECIDE_ACTION_TABLE(X)                                                \
 	X(NONE, 0, "none")              /* nothing to do */                   \
@@ -184,46 +231,44 @@ enum decide_action {
 	  "no lease: nothing new is activated")                               \
 	X(LEASE_EXPIRED, 15, "lease-expired", "lease",                        \
 	  "the lease has ended: nothing new is activated")                    \
-	X(LEASE_OTHER, 16, "lease-of-another", "lease",                       \
-	  "the lease is for another product")                                 \
-	X(LEASE_JUMP, 17, "lease-jump", "lease",                              \
+	X(LEASE_JUMP, 16, "lease-jump", "lease",                              \
 	  "the lease jumps over a ring within that ring's time")              \
-	X(NOT_ADMITTED, 18, "not-admitted", "lease",                          \
+	X(NOT_ADMITTED, 17, "not-admitted", "lease",                          \
 	  "it is not this host's turn yet")                                   \
-	X(HALTED, 19, "halted", "lease", "the rollout was halted")            \
-	X(UNKNOWN, 20, "unknown-release", "lease",                            \
+	X(HALTED, 18, "halted", "lease", "the rollout was halted")            \
+	X(UNKNOWN, 19, "unknown-release", "lease",                            \
 	  "the lease names a version that is not listed here")                \
-	X(EXPIRED, 21, "expired", "publisher", "its signatures have expired") \
-	X(BELOW_FLOOR, 22, "below-floor", "publisher",                        \
+	X(EXPIRED, 20, "expired", "publisher", "its signatures have expired") \
+	X(BELOW_FLOOR, 21, "below-floor", "publisher",                        \
 	  "it is older than what runs may go back to")                        \
-	X(SCHEMA, 23, "schema", "host",                                       \
+	X(SCHEMA, 22, "schema", "host",                                       \
 	  "the running code reads another schema or field count")             \
-	X(NO_LIMITS, 24, "no-limits", "publisher",                            \
+	X(NO_LIMITS, 23, "no-limits", "publisher",                            \
 	  "the publisher states no bounds for data")                          \
-	X(LIMITS, 25, "limits", "publisher",                                  \
+	X(LIMITS, 24, "limits", "publisher",                                  \
 	  "it is outside of the bounds of data")                              \
-	X(INTERVAL, 26, "interval", "publisher",                              \
+	X(INTERVAL, 25, "interval", "publisher",                              \
 	  "data may not follow data that soon")                               \
-	X(PAUSED, 27, "paused", "policy", "paused")                           \
-	X(PINNED, 28, "pinned", "policy", "pinned to the version that runs")  \
-	X(PIN_UNKNOWN, 29, "pin-unknown", "policy",                           \
+	X(PAUSED, 26, "paused", "policy", "paused")                           \
+	X(PINNED, 27, "pinned", "policy", "pinned to the version that runs")  \
+	X(PIN_UNKNOWN, 28, "pin-unknown", "policy",                           \
 	  "pinned to a version that is not known here")                       \
-	X(BEHIND, 30, "behind", "policy",                                     \
+	X(BEHIND, 29, "behind", "policy",                                     \
 	  "it stays one or two versions behind, and no such one is known")    \
-	X(DELAYED, 31, "delayed", "policy", "the customer's delay")           \
-	X(WINDOW, 32, "window", "policy",                                     \
+	X(DELAYED, 30, "delayed", "policy", "the customer's delay")           \
+	X(WINDOW, 31, "window", "policy",                                     \
 	  "it waits for the maintenance window")                              \
-	X(POLICY_BROKEN, 33, "policy-broken", "policy",                       \
+	X(POLICY_BROKEN, 32, "policy-broken", "policy",                       \
 	  "a mistake in the policy's files: nothing new is activated")        \
-	X(OVERRIDE_PAUSE, 34, "override-pause", "policy",                     \
+	X(OVERRIDE_PAUSE, 33, "override-pause", "policy",                     \
 	  "override-pause: nothing is changed")                               \
-	X(OVERRIDE_REVERT, 35, "override-revert", "policy",                   \
+	X(OVERRIDE_REVERT, 34, "override-revert", "policy",                   \
 	  "the administrator went back from it")                              \
-	X(UNHEALTHY, 36, "unhealthy", "host", "the host is not well itself")  \
-	X(UNAFFORDABLE, 37, "unaffordable", "host",                           \
+	X(UNHEALTHY, 35, "unhealthy", "host", "the host is not well itself")  \
+	X(UNAFFORDABLE, 36, "unaffordable", "host",                           \
 	  "it cannot run a preflight, and too few hosts like it passed it")   \
-	X(RETRY, 38, "retry", "host", "it failed lately, and waits")          \
-	X(NOTHING, 39, "nothing", "host", "no version is known")
+	X(RETRY, 37, "retry", "host", "it failed lately, and waits")          \
+	X(NOTHING, 38, "nothing", "host", "no version is known")
 
 enum decide_reason {
 #define DECIDE_ENUM(sym, num, name, by, text) DECIDE_BECAUSE_##sym = num,
@@ -236,12 +281,12 @@ struct decision {
 	uint32_t action;                /* enum decide_action */
 	uint32_t reason;                /* enum decide_reason */
 	uint32_t target;                /* index of the version that it is
-					 * about, or DECIDE_RUNNING_NONE */
+					 * about, or DECIDE_NONE */
 	uint32_t poll_s;                /* look for news after */
 	uint64_t wait_s;                /* decide again after; 0: on news */
 	uint32_t accepted;              /* 1: remember the lease */
 	uint32_t admitted;              /* 1: remember that its release is
-					 * DECIDE_LEASED */
+					 * DECIDE_IS_LEASED */
 };
 
 struct decision decide(const struct decide_inputs *inputs);
@@ -270,9 +315,12 @@ int decide_encode(const struct decide_inputs *inputs, void *ret_bytes,
 int decide_decode(const void *bytes, size_t length,
 		  struct decide_inputs *ret_inputs) must_use;
 
-/* policy.json. 0, -EBADMSG with the reason, -EFBIG, -ENOMEM. */
+/* policy.json; ret_schemas: those that data may have, ret_count of them. 0,
+ * -EBADMSG with the reason, -EFBIG, -ENOMEM. */
 int decide_limits_parse(const void *bytes, size_t length,
 			struct decide_limits *ret_limits,
-			struct lease_error *ret_error) must_use;
+			char ret_schema[DECIDE_SCHEMAS][VERSION_TEXT],
+			uint32_t *ret_schemas, struct lease_error *ret_error)
+	must_use;
 
 #endif

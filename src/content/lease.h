@@ -21,10 +21,10 @@
 #include <stdint.h>
 
 #include "base/result.h"
-#include "content/class.h"
+#include "content/version.h"
 
 #define LEASE_BYTES 2047u
-#define LEASE_PRODUCT 32
+#define LEASE_CLASSES 2u                /* enum version_class */
 #define LEASE_SALT 32u
 #define LEASE_STRATA 16u
 #define LEASE_STRATUM 32
@@ -36,35 +36,48 @@
 #define LEASE_POLL_MOST_S 86400u
 #define LEASE_REASON 192
 
+/* Rings, in the order in which a version reaches them. */
+#define LEASE_RING_TABLE(X)                                                   \
+	X(EARLY, 0, "early")                                                  \
+	X(GENERAL, 1, "general")                                              \
+	X(LATE, 2, "late")
+
+enum lease_ring {
+#define LEASE_ENUM(sym, num, name) LEASE_##sym = num,
+	LEASE_RING_TABLE(LEASE_ENUM)
+#undef LEASE_ENUM
+	LEASE_RINGS
+};
+
 struct lease_stratum {
 	char name[LEASE_STRATUM];       /* "*": every other one */
-	uint64_t bound[CONTENT_RINGS];  /* buckets below are admitted; 0 none */
+	uint64_t bound[LEASE_RINGS];  /* buckets below are admitted; 0 none */
 	uint32_t listed;                /* bit per ring that names it */
 	uint32_t passes;                /* preflights that passed there */
 };
 
 struct lease_hashes {
 	uint32_t count;
-	uint8_t hash[LEASE_HASHES][CONTENT_HASH];
+	uint8_t hash[LEASE_HASHES][VERSION_HASH];
 };
 
 struct lease {
-	char product[LEASE_PRODUCT];
-	uint32_t class;                 /* enum content_class */
+	char product[VERSION_NAME];
+	uint32_t class;                 /* enum version_class */
 	uint32_t salt_length;
 	uint64_t number;                /* of the release */
-	uint8_t hash[CONTENT_HASH];     /* of the release */
+	uint8_t hash[VERSION_HASH];     /* of the release */
 	uint8_t salt[LEASE_SALT];
 	uint32_t rings;                 /* bit per ring that takes part */
 	uint32_t strata;
 	struct lease_stratum stratum[LEASE_STRATA];
-	uint32_t dwell_s[CONTENT_RINGS];
+	uint32_t dwell_s[LEASE_RINGS];
 	uint32_t poll_s, jitter_s;
 	uint32_t passes_needed;
 	int64_t valid_until_s;          /* since 1970 */
 	int64_t issued_s;               /* since 1970; 0: not said */
 	uint32_t roll_back;             /* 1: roll_back_to is given */
-	uint8_t roll_back_to[CONTENT_HASH];
+	uint8_t roll_back_to[VERSION_HASH];
 	struct lease_hashes halted, quarantined;
 };
 
@@ -91,11 +104,11 @@ int lease_bucket(const struct lease *lease, const void *host, size_t length,
 
 /* The bound for a ring: the stratum's, or else that of "*", or else 0. */
 uint64_t lease_bound(const struct lease *lease, const char *stratum,
-		     enum content_ring ring);
+		     enum lease_ring ring);
 /* Preflights that passed in the stratum, or else in "*". */
 uint32_t lease_passes(const struct lease *lease, const char *stratum);
 bool lease_names(const struct lease_hashes *list,
-		 const uint8_t hash[CONTENT_HASH]);
+		 const uint8_t hash[VERSION_HASH]);
 /* 1 + the last ring in which anybody of the stratum is admitted; 0: none. */
 uint32_t lease_reach(const struct lease *lease, const char *stratum);
 
@@ -103,8 +116,8 @@ uint32_t lease_reach(const struct lease *lease, const char *stratum);
 struct lease_prior {
 	uint32_t known;                 /* 1: there was one */
 	uint32_t reach;                 /* lease_reach of it */
-	uint8_t hash[CONTENT_HASH];
-	uint32_t dwell_s[CONTENT_RINGS];
+	uint8_t hash[VERSION_HASH];
+	uint32_t dwell_s[LEASE_RINGS];
 };
 
 void lease_remember(const struct lease *lease, const char *stratum,

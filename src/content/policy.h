@@ -33,7 +33,7 @@
 
 #include "base/result.h"
 #include "config/manifest.h"
-#include "content/class.h"
+#include "content/lease.h"
 
 #define POLICY_SECTIONS 64u
 #define POLICY_PIN 65
@@ -50,9 +50,9 @@ struct policy_window {
 	uint32_t from_min, to_min;
 };
 
-/* Of one product and class, resolved. Without pointers. */
+/* Of one product and class, resolved. Without pointers or texts. */
 struct policy {
-	uint32_t ring;                  /* enum content_ring; GENERAL */
+	uint32_t ring;                  /* enum lease_ring; GENERAL */
 	uint32_t delay_s;               /* after the host first saw it */
 	uint32_t pause;                 /* 1: nothing new */
 	uint32_t pin;                   /* enum policy_pin */
@@ -66,16 +66,16 @@ struct policy {
 					 * here; 0 none; overrides allow */
 	struct policy_window window;
 	uint32_t broken;                /* 1: a mistake concerns it */
-	char version[POLICY_PIN];       /* PINNED: number, name or digits of
-					 * the hash */
 };
 
 /* Where a value comes from, and which were given at all. */
 struct policy_section {
 	char product[MANIFEST_NAME];    /* "*" for all */
-	uint32_t class;                 /* CONTENT_CLASSES: both */
+	uint32_t class;                 /* LEASE_CLASSES: both */
 	uint32_t given;                 /* bit per key */
 	struct policy value;
+	char version[POLICY_PIN];       /* PINNED: number, name or digits of
+					 * the hash */
 };
 
 struct policy_set {
@@ -104,10 +104,10 @@ int policy_read(const char *text, size_t length, const char *file,
 		void (*say)(void *context, const struct manifest_error *error),
 		void *context) must_use;
 
-/* acts may be null. */
+/* acts may be null. ret_version: to which it is pinned, or "". */
 void policy_resolve(const struct policy_set *set, const char *product,
-		    enum content_class class, const struct policy_acts *acts,
-		    struct policy *ret_policy);
+		    enum version_class class, const struct policy_acts *acts,
+		    struct policy *ret_policy, char ret_version[POLICY_PIN]);
 /* Whether every value is one of those above. */
 bool policy_sound(const struct policy *policy);
 
@@ -122,6 +122,6 @@ bool policy_window_open(const struct policy_window *window, uint32_t weekday,
 /* Whether a person means this version: its number, its name, or 8 or more
  * digits of its hash. */
 bool policy_means(const char *text, uint64_t number, const char *name,
-		  const uint8_t hash[CONTENT_HASH]);
+		  const uint8_t hash[VERSION_HASH]);
 
 #endif
