@@ -81,6 +81,7 @@ struct cli_command {
 	X(on)                                                                 \
 	X(rules)                                                              \
 	X(config)                                                             \
+	X(content)                                                            \
 	X(doctor)
 
 #define CLI_DECLARE(symbol) extern const struct cli_command cmd_##symbol;

@@ -274,6 +274,26 @@ int run_find_monitor(char ret_path[RUN_PATH])
 	return r;
 }
 
+int run_find_updater(char ret_path[RUN_PATH])
+{
+	static const char *const places[] = {
+		"%o/bailey-updater", "%o/../update/bailey-updater",
+		BAILEY_LIBEXEC "/bailey-updater",
+		"%o/../lib/bailey/bailey-updater", NULL
+	};
+	char own[RUN_PATH];
+	int r;
+
+	place_own_directory(own);
+	r = place_first(places, own, "", X_OK, ret_path);
+	if (r < 0) {
+		cli_error("bailey-updater is neither beside this program nor "
+			  "in %s; build or install all of Bailey",
+			  BAILEY_LIBEXEC);
+	}
+	return r;
+}
+
 int run_find_manifest(const char *name, const char *etc,
 		      char ret_path[RUN_PATH])
 {
