@@ -7,6 +7,7 @@
  * folders stay readable.
  */
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/landlock.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -19,6 +20,7 @@
 
 #define READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define RUN (READ | LANDLOCK_ACCESS_FS_EXECUTE)
+#define NOBODY 65534
 #define ALL ((1u << 13) - 1)            /* version 1 of the interface */
 
 static const char *const names[] = {
@@ -125,6 +127,17 @@ static int limits_set(const struct manifest *manifest)
 	return core < 0 ? core : files < 0 ? files : size;
 }
 
+/* Root starts it as nobody. */
+static int rights_drop(void)
+{
+	if (geteuid() != 0) {
+		return 0;
+	}
+	return setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+			       setresuid(NOBODY, NOBODY, NOBODY) < 0
+		       ? result_errno() : 0;
+}
+
 void preflight_confine(const struct manifest *manifest, const int *directories,
 		       int program, struct preflight_lack *lack)
 {
@@ -135,6 +148,7 @@ void preflight_confine(const struct manifest *manifest, const int *directories,
 	e[PREFLIGHT_MEASURE_PRIORITY] =
 		sched_setscheduler(0, SCHED_IDLE, &none) < 0 ? errno : 0;
 	e[PREFLIGHT_MEASURE_LIMITS] = -limits_set(manifest);
+	e[PREFLIGHT_MEASURE_RIGHTS] = -rights_drop();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		e[PREFLIGHT_MEASURE_FILES] = errno;
 		return;

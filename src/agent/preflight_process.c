@@ -49,7 +49,6 @@ _Noreturn static void child_exec(const struct preflight_plan *plan,
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	argv[n++] = (char *)(uintptr_t)m->exec;
 	for (size_t i = 0; i < 4 && m->argument[i][0]; i++) {
 		argv[n++] = (char *)(uintptr_t)m->argument[i];
@@ -61,6 +60,7 @@ _Noreturn static void child_exec(const struct preflight_plan *plan,
 		_exit(126);
 	}
 	preflight_confine(m, plan->directory, in->program, lack);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a new uid clears it */
 	if (write(in->status, lack, sizeof(*lack)) != sizeof(*lack)) {
 		_exit(126);
 	}

@@ -15,6 +15,8 @@
 #define PREFLIGHT_MEASURE_TABLE(X)                                            \
 	X(NAMESPACES, "namespaces (pid, network, ipc)",                       \
 	  "the product can reach the network and other processes")            \
+	X(RIGHTS, "no rights of root",                                        \
+	  "the product can do what root can")                                 \
 	X(FILES, "Landlock",                                                  \
 	  "the product can open whatever the caller can")                     \
 	X(LIMITS, "resource limits", "descriptors and file sizes are not "    \

@@ -48,6 +48,7 @@ static void write_file(const char *name, const char *first, const char *last)
 static int set_up(void **state)
 {
 	assert_non_null(mkdtemp(corpus_path));
+	assert_int_equal(chmod(corpus_path, 0755), 0);
 	corpus = open(corpus_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	write_file("good", "an innocent file", "\n");
 	write_file("evil", EICAR_FIRST, EICAR_LAST);
