@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "content/decide.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* One decision being made. */
@@ -41,6 +42,7 @@ static const struct decide_version *at(const struct deciding *d,
 
 static const struct policy *policy_of(const struct deciding *d, uint32_t index)
 {
+	assert(index < DECIDE_VERSIONS);
 	return &d->policy[d->in->version[index].class];
 }
 
@@ -293,7 +295,7 @@ static uint32_t behind(const struct deciding *d, uint32_t index, uint32_t n)
 }
 
 /* Nothing that could be chosen: why. */
-static bool nothing(struct deciding *d)
+static void nothing(struct deciding *d)
 {
 	bool gate = false;
 
@@ -301,16 +303,16 @@ static bool nothing(struct deciding *d)
 		gate = gate || d->policy[i].channel == POLICY_GATE;
 	}
 	if (!gate) {
-		return say(d, DECIDE_DO_NONE, DECIDE_BECAUSE_NOTHING,
-			   DECIDE_NONE, 0);
+		(void)say(d, DECIDE_DO_NONE, DECIDE_BECAUSE_NOTHING,
+			  DECIDE_NONE, 0);
+	} else if (!d->in->lease.given) {
+		(void)hold(d, DECIDE_BECAUSE_NO_LEASE, DECIDE_NONE, 0);
+	} else if (!d->live) {
+		(void)hold(d, DECIDE_BECAUSE_LEASE_EXPIRED, DECIDE_NONE, 0);
+	} else {
+		(void)hold(d, DECIDE_BECAUSE_UNKNOWN, DECIDE_NONE,
+			   DECIDE_RETRY_S);
 	}
-	if (!d->in->lease.given) {
-		return hold(d, DECIDE_BECAUSE_NO_LEASE, DECIDE_NONE, 0);
-	}
-	if (!d->live) {
-		return hold(d, DECIDE_BECAUSE_LEASE_EXPIRED, DECIDE_NONE, 0);
-	}
-	return hold(d, DECIDE_BECAUSE_UNKNOWN, DECIDE_NONE, DECIDE_RETRY_S);
 }
 
 /* The release, or what the administrator brought; then the customer's pin.
@@ -331,7 +333,8 @@ static bool choose(struct deciding *d, struct candidate *ret_choice)
 		 at(d, local)->number > at(d, index)->number);
 	index = ret_choice->local ? local : index;
 	if (index == DECIDE_NONE) {
-		return nothing(d);
+		nothing(d);
+		return true;
 	}
 	policy = policy_of(d, index);
 	if (policy->pin == POLICY_PINNED) {
@@ -339,11 +342,14 @@ static bool choose(struct deciding *d, struct candidate *ret_choice)
 	} else if (policy->pin == POLICY_BEHIND) {
 		index = behind(d, index, policy->behind);
 	}
+	if (index == DECIDE_NONE) {
+		(void)hold(d, policy->pin == POLICY_PINNED
+			   ? DECIDE_BECAUSE_PIN_UNKNOWN
+			   : DECIDE_BECAUSE_BEHIND, DECIDE_NONE, 0);
+		return true;
+	}
 	ret_choice->index = index;
-	return index == DECIDE_NONE &&
-	       hold(d, policy->pin == POLICY_PINNED
-		    ? DECIDE_BECAUSE_PIN_UNKNOWN : DECIDE_BECAUSE_BEHIND,
-		    DECIDE_NONE, 0);
+	return false;
 }
 
 /* How the choice stands to what runs. */
@@ -533,7 +539,7 @@ struct decision decide(const struct decide_inputs *inputs)
 			 .reason = DECIDE_BECAUSE_INPUT,
 			 .poll_s = DECIDE_POLL_S }
 	};
-	struct candidate choice = { .index = DECIDE_NONE };
+	struct candidate choice = { .index = 0 };
 	enum decide_reason go = DECIDE_BECAUSE_GO;
 
 	if (!decide_sound(inputs)) {
