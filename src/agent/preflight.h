@@ -154,8 +154,7 @@ struct preflight_result {
 	uint32_t ratio_percent;         /* median to median; 0: not compared */
 };
 
-void preflight_judge(const struct manifest *manifest,
-		     const struct preflight_outcome *candidate,
+void preflight_judge(const struct preflight_outcome *candidate,
 		     const struct preflight_outcome *baseline,
 		     struct preflight_result *ret_result);
 

@@ -35,15 +35,13 @@ static bool whole(const struct preflight_outcome *o)
 		o->verdict == PREFLIGHT_MEMORY);
 }
 
-void preflight_judge(const struct manifest *manifest,
-		     const struct preflight_outcome *candidate,
+void preflight_judge(const struct preflight_outcome *candidate,
 		     const struct preflight_outcome *baseline,
 		     struct preflight_result *ret_result)
 {
 	struct preflight_result r = { .candidate = *candidate };
 	uint64_t now = candidate->figures.median_ns, before;
 
-	(void)manifest;
 	if (baseline) {
 		r.baseline = baseline->figures;
 	}

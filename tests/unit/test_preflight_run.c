@@ -247,13 +247,13 @@ static void is_slowness_judged_against_before(void **state)
 	struct preflight_outcome slow = fast;
 	struct preflight_result result;
 
-	preflight_judge(NULL, &fast, &fast, &result);
+	preflight_judge(&fast, &fast, &result);
 	assert_int_equal(result.candidate.verdict, PREFLIGHT_PASSED);
 	assert_int_equal(result.ratio_percent, 100);
 	slow.figures.median_ns = fast.figures.median_ns * 4 + 10 * MONO_MS;
-	preflight_judge(NULL, &slow, &fast, &result);
+	preflight_judge(&slow, &fast, &result);
 	assert_int_equal(result.candidate.verdict, PREFLIGHT_SLOW);
-	preflight_judge(NULL, &slow, NULL, &result);
+	preflight_judge(&slow, NULL, &result);
 	assert_int_equal(result.candidate.verdict, PREFLIGHT_PASSED);
 	assert_false(result.compared);
 }
@@ -302,7 +302,7 @@ static void does_the_json_say_it(void **state)
 	struct preflight_result result;
 	char *text;
 
-	preflight_judge(NULL, &o, &o, &result);
+	preflight_judge(&o, &o, &result);
 	text = preflight_json(&result);
 	assert_non_null(strstr(text, "\"verdict\": \"crash\""));
 	assert_non_null(strstr(text, "\"file\": \"evil\""));
