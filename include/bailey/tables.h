@@ -24,6 +24,8 @@
 	  "the product's configuration directory changed")                    \
 	X(MODE,         4,    "control.mode",    CONTROL,                     \
 	  "the administrator changed the mode (observe or enforce)")          \
+	X(CONTENT,      5,    "control.content", CONTROL,                     \
+	  "new content: load it and call bailey_content_done()")              \
 	X(PROCESS_EXEC, 1000, "process.exec",    AUTH,                        \
 	  "a program is about to be started")                                 \
 	X(PROCESS_FORK, 1001, "process.fork",    NOTIFY,                      \

@@ -59,6 +59,8 @@
 #define ENG_KEEP 4096u          /* files never denied: further are not kept */
 #define ENG_MOUNTS 4096u        /* host mount ids: further ones are `foreign` */
 #define ENG_DENIAL_OBJECTS 256u /* distinct objects that a brake counts */
+#define ENG_SKETCH 32u          /* words of a sketch of what was denied: good
+				 * for some 10,000 distinct ones */
 #define ENG_DENIALS HANDOFF_DENIALS     /* ring: the oldest gives way */
 #define ENG_VIEWERS 16u         /* connected to view.sock: then refused */
 #define ENG_EVENTS 1024u        /* ring for `bailey events` */
@@ -110,15 +112,17 @@ struct question {
 	struct object object;
 	struct asker asker;
 	uint32_t epoch;         /* of rules, content, mode when it was judged */
-	/* bits: product index */
+	/* bits: index of the session */
 	uint32_t asked;         /* an event was sent */
 	uint32_t waiting;       /* its opinion decides and is not there yet */
 	uint32_t owing;         /* its opinion is not there yet */
+	uint32_t unsent;        /* waits for a product that is coming back */
+	/* bits: index of the product, whichever process of it said so */
 	uint32_t allowed, denied, missed;
 	uint32_t said_deny;     /* denied by its own word, not by a fallback */
 	uint32_t observing;     /* opinion is only recorded */
 	uint32_t ruled_allow;   /* that product's own rules allowed */
-	uint32_t unsent;        /* waits for a product that is coming back */
+	/* by session */
 	uint16_t slot[HANDOFF_PRODUCTS];
 	mono_t due[HANDOFF_PRODUCTS];
 	enum bailey_scope scope;
@@ -157,7 +161,15 @@ struct set {
 };
 
 /* What the reply thread is to tell a product, as an event. */
-enum { ENG_TELL_STOP = 1, ENG_TELL_CONFIG = 2, ENG_TELL_MODE = 4 };
+enum {
+	ENG_TELL_STOP = 1, ENG_TELL_CONFIG = 2, ENG_TELL_MODE = 4,
+	ENG_TELL_CONTENT = 8
+};
+
+struct eng_sketch {
+	uint64_t bit[ENG_SKETCH];
+	uint64_t set, estimate;
+};
 
 enum session_phase {
 	SESSION_EMPTY,          /* no process behind it */
@@ -174,15 +186,42 @@ struct slot {
 	mono_t settled;         /* answered or given up; {0}: not yet */
 };
 
+/*
+ * One place of the table. A product has its own, and for a second process
+ * (eng_beside.c) one that is no product's. What is marked "product" is read in
+ * the product's place alone, whichever process is asked; the rest is the
+ * process's that has its session here.
+ */
 struct session {
 	_Atomic uint32_t phase; /* enum session_phase */
 	uint32_t index;
-	bool present;           /* the monitor told us of this product */
+	uint32_t product;       /* whose process; most often index */
+	bool present;           /* product: the monitor told us of it */
 	struct manifest manifest;
-	struct view_product view;       /* counters and state, for people */
-	_Atomic uint32_t mode;          /* enum bailey_mode */
-	_Atomic uint32_t suspended;     /* by the administrator */
-	_Atomic uint64_t bypass_until;  /* CLOCK_MONOTONIC ns; 0: no */
+	/* product: counters, mode, name, last_fault; process: state,
+	 * since_ns, held */
+	struct view_product view;
+	/* product: which of its processes is asked; and kept, plus 1 */
+	_Atomic uint32_t asked, kept;
+	mono_t switched;                /* product: when */
+	uint32_t idle_told;             /* product: the kept one is idle */
+	_Atomic uint32_t back;          /* product: 1: a switch back is to be
+					 * told; back_fault says why */
+	uint32_t back_fault;            /* enum session_fault */
+	struct handoff_expect expect;
+	char schema[SLOT_SCHEMA];       /* as stated in HELLO */
+	uint32_t fields;
+	uint32_t serial;                /* counts contents: of poison */
+	uint32_t ready_serial;          /* when it last became ready */
+	int content;                    /* directory to hand over; -1 */
+	uint64_t content_event;         /* that is not answered yet; 0 */
+	mono_t content_since;
+	struct handoff_expect content_expect;
+	int hung;                       /* what it went silent over; -1 */
+	uint32_t hung_kind;
+	_Atomic uint32_t mode;          /* product: enum bailey_mode */
+	_Atomic uint32_t suspended;     /* product: by the administrator */
+	_Atomic uint64_t bypass_until;  /* product: CLOCK_MONOTONIC ns; 0: no */
 	/* descriptors: made by the service thread, closed by it */
 	int socket;
 	int wake_product, wake_engine;  /* our ends */
@@ -201,7 +240,7 @@ struct session {
 	mono_t started;         /* its process */
 	bool gone;              /* the monitor said that it ended */
 	uint32_t instance;      /* which start of the product, as told */
-	bool served;            /* since the keeper started */
+	bool served;            /* product: since the keeper started */
 	uint32_t replying;      /* a request was taken, its reply may be out */
 	uint32_t subscribed[ENG_KINDS]; /* deadlines, also of the last one */
 	uint64_t log_second, request_second;
@@ -210,7 +249,7 @@ struct session {
 	struct program rules;
 	struct set set[ENG_SETS];
 	_Atomic uint32_t tell;          /* ENG_TELL_* */
-	uint64_t news_told;             /* losses that LOST has told */
+	uint64_t news_told;             /* product: losses that LOST has told */
 	/* the reply thread's own */
 	uint32_t question_head, news_head, answers_taken;
 	uint32_t kind_sequence[ENG_KINDS];
@@ -223,6 +262,9 @@ struct session {
 	mono_t last_answer;     /* when it last answered anything */
 	mono_t unanswered_since; /* first miss since then; 0: none */
 	uint32_t probe;         /* its probing question, or QUESTION_NONE */
+	/* product, all of these */
+	struct eng_sketch denied_object, denied_user;
+	uint32_t sketched;      /* of which process and content */
 	uint32_t denial_count;  /* distinct objects, in the window */
 	mono_t denial_window;
 	uint64_t denial_object[ENG_DENIAL_OBJECTS];
@@ -231,28 +273,32 @@ struct session {
 	_Atomic uint32_t fault; /* enum session_fault, for the service thread */
 };
 
-/* Why a session is ended. X(SYMBOL, "text for status and log") */
+/* Why a session is ended.
+ * X(SYMBOL, enum agent_fault less prefix, "text for status and log") */
 #define SESSION_FAULT_TABLE(X)                                                \
-	X(NONE, "")                                                           \
-	X(GONE, "the process ended")                                          \
-	X(CLOSED, "closed its session")                                       \
-	X(ANSWER_HEAD, "wrote an impossible answer count")                    \
-	X(ANSWER_TYPE, "wrote an unknown kind of answer")                     \
-	X(ANSWER_SLOT, "answered for a slot that does not exist")             \
-	X(ANSWER_ID, "answered for an event that it does not hold")           \
-	X(ANSWER_VERDICT, "wrote an impossible verdict or scope")             \
-	X(REQUEST, "sent a malformed request")                                \
-	X(DESCRIPTORS, "sent descriptors")                                    \
-	X(FLOOD, "sent requests faster than allowed")                         \
-	X(HUNG, "answered nothing for two deadlines")                         \
-	X(NOT_READY, "did not become ready in time")                          \
-	X(FILES, "did not take the descriptors sent to it")                   \
-	X(REPLY, "a reply to it was lost with the worker that made it")       \
-	X(RETURN, "did not return descriptors in time")                       \
-	X(DENIALS, "denied too much")
+	X(NONE, NONE, "")                                                     \
+	X(GONE, EXIT, "the process ended")                                    \
+	X(CLOSED, EXIT, "closed its session")                                 \
+	X(ANSWER_HEAD, PROTOCOL, "wrote an impossible answer count")          \
+	X(ANSWER_TYPE, PROTOCOL, "wrote an unknown kind of answer")           \
+	X(ANSWER_SLOT, PROTOCOL, "answered for a slot that does not exist")   \
+	X(ANSWER_ID, PROTOCOL, "answered for an event that it does not hold") \
+	X(ANSWER_VERDICT, PROTOCOL, "wrote an impossible verdict or scope")   \
+	X(REQUEST, PROTOCOL, "sent a malformed request")                      \
+	X(DESCRIPTORS, PROTOCOL, "sent descriptors")                          \
+	X(FLOOD, PROTOCOL, "sent requests faster than allowed")               \
+	X(HUNG, HUNG, "answered nothing for two deadlines")                   \
+	X(NOT_READY, NOT_READY, "did not become ready in time")               \
+	X(FILES, PROTOCOL, "did not take the descriptors sent to it")         \
+	X(REPLY, ENGINE, "a reply to it was lost with the worker that made it") \
+	X(RETURN, PROTOCOL, "did not return descriptors in time")             \
+	X(DENIALS, DENIALS, "denied too much")                                \
+	X(SCHEMA, SCHEMA, "schema or field count is not the content's")       \
+	X(CONTENT, CONTENT, "did not answer new content in time")             \
+	X(BACK, NONE, "was told to give way to the former one")
 
 enum session_fault {
-#define ENG_ENUM(sym, text) SESSION_FAULT_##sym,
+#define ENG_ENUM(sym, agent, text) SESSION_FAULT_##sym,
 	SESSION_FAULT_TABLE(ENG_ENUM)
 #undef ENG_ENUM
 };
@@ -308,6 +354,17 @@ struct close_queue {
 	_Atomic int32_t fd[ENG_CLOSE_QUEUE];
 };
 
+/* What a product held when its session ended, on the way to the monitor. */
+enum last_state { LAST_FREE, LAST_FILLED, LAST_SENT, LAST_OVER };
+
+struct last_questions {
+	_Atomic uint32_t state;         /* enum last_state */
+	uint32_t index, instance, count;
+	int fd[AGENT_HELD];
+	uint32_t kind[AGENT_HELD];
+	mono_t sent;
+};
+
 /* One product's regions: mapped by the keeper, so that workers share them. */
 struct region {
 	int events_fd, events_ro_fd, answers_fd;
@@ -355,6 +412,7 @@ struct engine {
 	int viewer_fd[ENG_VIEWERS];             /* for a successor to close */
 	struct close_queue close;
 	struct region region[HANDOFF_PRODUCTS];
+	struct last_questions last;
 	struct cache_entry *cache;
 	struct process_table *processes;
 	struct process_ring ring;
@@ -453,7 +511,7 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s);
 void eng_news(struct engine *e, struct session *s, uint32_t kind,
 	      const struct process_record *record);
 void eng_wake(struct engine *e, struct session *s);
-/* Control events that are due: mode, configuration, stop, losses. */
+/* Control events that are due: mode, configuration, content, stop, losses. */
 void eng_tell(struct engine *e, struct session *s);
 
 /* ---- eng_answer.c ---- */
@@ -463,12 +521,54 @@ void eng_session_drop(struct engine *e, struct session *s);
 void eng_session_fault(struct engine *e, struct session *s,
 		       enum session_fault fault);
 
-/* ---- eng_poison.c ---- */
-bool eng_poisoned(struct engine *e, const struct question *q, uint32_t product);
+/* ---- eng_beside.c: two processes of one product ---- */
+/* Place of the process that is asked for this product. */
+uint32_t eng_asked(const struct engine *e, uint32_t product);
+bool eng_is_asked(const struct engine *e, const struct session *s);
+/* The kept one, if it could be asked at once: a trial goes on. Else null. */
+struct session *eng_kept_beside(struct engine *e, uint32_t product);
+/* Service thread. */
+void eng_switch(struct engine *e, uint32_t product, uint32_t to);
+void eng_switch_back(struct engine *e, uint32_t product);
+void eng_trial_end(struct engine *e, uint32_t product);
+/* Tells the monitor what became of switches; how soon to look again: ms, -1. */
+int eng_beside_watch(struct engine *e);
+/* Reply thread: s ends. If a former one is kept it is asked from now on, and
+ * returned. */
+struct session *eng_beside_back(struct engine *e, struct session *s);
+/* A question that s has not answered goes to the one that is asked now. */
+void eng_beside_ask(struct engine *e, struct question *q, struct session *to);
+uint32_t eng_beside_view(const struct engine *e, uint32_t product);
+
+/* ---- eng_last.c: what a product held when its session ended ---- */
+void eng_last_collect(struct engine *e, struct session *s);    /* reply */
+void eng_last_hung(struct engine *e, struct session *s,
+		   const struct question *q);
+void eng_last_forget(struct engine *e, struct session *s);
+int eng_last_send(struct engine *e);            /* service; ms or -1 */
+void eng_last_close(struct engine *e);          /* reply */
+
+/* ---- eng_content.c: new content for a running product ---- */
+void eng_content_offer(struct engine *e, const struct handoff_message *m,
+		       const int *fds, size_t count);
+int eng_content_done(struct engine *e, struct session *s,
+		     const struct wire_content_done *done) must_use;
+bool eng_content_fits(const struct handoff_expect *expect,
+		      const struct session *s);
+bool eng_content_late(const struct session *s);
+void eng_content_forget(struct engine *e, struct session *s);
+
+/* ---- eng_sketch.c: how many distinct ones, about ---- */
+/* Returns the estimate. */
+uint64_t eng_sketch_add(struct eng_sketch *sketch, uint64_t hash);
+
+/* ---- eng_poison.c: of the process in that place ---- */
+bool eng_poisoned(struct engine *e, const struct question *q,
+		  const struct session *s);
 void eng_poison_strike(struct engine *e, const struct question *q,
-		       uint32_t product);
+		       const struct session *s);
 void eng_poison_clear(struct engine *e, const struct question *q,
-		      uint32_t product);
+		      const struct session *s);
 
 /* ---- eng_verdict.c ---- */
 void eng_verdict_settle(struct engine *e, struct question *q);
@@ -484,6 +584,7 @@ enum bailey_verdict eng_fallback(struct engine *e, struct question *q,
 /* ---- eng_decision.c ---- */
 void eng_decision_record(struct engine *e, struct question *q);
 const char *eng_fault_text(enum session_fault fault);
+uint32_t eng_fault_agent(enum session_fault fault);     /* agent_fault */
 
 /* ---- eng_closer.c ---- */
 void eng_close_later(struct engine *e, int fd);

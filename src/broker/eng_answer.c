@@ -22,14 +22,25 @@ static const uint8_t scope_width[] = {
 	[BAILEY_SCOPE_OBJECT] = 2,
 };
 
+static void answer_count(struct view_product *view, uint64_t took_ns)
+{
+	uint64_t us = took_ns / 1000;
+	uint32_t place = us ? 63u - (uint32_t)__builtin_clzll(us) : 0;
+
+	view->answered++;
+	view->latency[place < VIEW_LATENCIES ? place : VIEW_LATENCIES - 1]++;
+}
+
 static void answer_opinion(struct engine *e, struct question *q,
 			   struct session *s, const struct wire_answer *a)
 {
-	uint32_t bit = 1u << s->index;
+	uint32_t bit = 1u << s->product;
+	mono_t now = mono_now();
 
-	q->owing &= ~bit;
-	s->slot[a->slot].settled = mono_now();
-	s->view.answered++;
+	q->owing &= ~(1u << s->index);
+	s->slot[a->slot].settled = now;
+	answer_count(&e->session[s->product].view, mono_between(q->read_at,
+								now));
 	if (a->has_finding && (!q->finding.size ||
 			       a->verdict == BAILEY_VERDICT_DENY)) {
 		q->finding = a->finding;
@@ -45,9 +56,9 @@ static void answer_opinion(struct engine *e, struct question *q,
 		}
 	} else {
 		q->allowed |= bit;
-		eng_poison_clear(e, q, s->index);
+		eng_poison_clear(e, q, s);
 	}
-	q->waiting &= ~bit;
+	q->waiting &= ~(1u << s->index);
 	eng_verdict_settle(e, q);
 }
 
@@ -97,7 +108,7 @@ static enum session_fault on_verdict(struct engine *e, struct session *s,
 		return SESSION_FAULT_ANSWER_VERDICT;
 	}
 	if (!q) {
-		s->view.late++;
+		e->session[s->product].view.late++;
 	} else {
 		answer_opinion(e, q, s, a);
 	}
@@ -111,7 +122,7 @@ static enum session_fault on_extend(struct engine *e, struct session *s,
 	mono_t latest;
 
 	if (!q) {
-		s->view.late++;
+		e->session[s->product].view.late++;
 		return SESSION_FAULT_NONE;
 	}
 	latest = mono_add(q->read_at, s->manifest.deadline_max_ms * MONO_MS);
@@ -129,15 +140,15 @@ static enum session_fault on_defer(struct engine *e, struct session *s,
 	uint32_t bit = 1u << s->index;
 
 	if (!q) {
-		s->view.late++;
+		e->session[s->product].view.late++;
 		return SESSION_FAULT_NONE;
 	}
-	s->view.deferred++;
+	e->session[s->product].view.deferred++;
 	q->owing &= ~bit;
 	q->cacheable = 0;
 	if ((q->waiting & bit) &&
 	    eng_fallback(e, q, s, s->manifest.on_miss) == BAILEY_VERDICT_DENY) {
-		q->denied |= bit;
+		q->denied |= 1u << s->product;
 	}
 	q->waiting &= ~bit;
 	eng_verdict_settle(e, q);
@@ -214,13 +225,14 @@ static enum session_fault answer_take(struct engine *e, struct session *s,
 	return answer_handler[a->type](e, s, a);
 }
 
-static void answer_alive(struct session *s)
+static void answer_alive(struct engine *e, struct session *s)
 {
 	s->last_answer = mono_now();
 	s->unanswered_since = (mono_t){ 0 };
 	if (s->view.state == VIEW_STATE_SUSPECT) {
 		s->view.state = VIEW_STATE_SERVING;
 		s->view.since_ns = wall_now_ns();
+		eng_last_forget(e, s);
 	}
 	s->probe = QUESTION_NONE;
 }
@@ -253,7 +265,7 @@ int eng_answers_drain(struct engine *e, struct session *s)
 		eng_session_fault(e, s, fault);
 		return 1;
 	}
-	answer_alive(s);
+	answer_alive(e, s);
 	atomic_store_explicit(&e->region[s->index].events->answers_taken,
 			      s->answers_taken, memory_order_release);
 	atomic_fetch_add_explicit(&e->table->progress, 1,
@@ -286,6 +298,7 @@ static void due_suspect(struct engine *e, struct session *s,
 		s->view.state = VIEW_STATE_SUSPECT;
 		s->view.since_ns = wall_now_ns();
 		s->unanswered_since = q->read_at;
+		eng_last_hung(e, s, q);
 	}
 	if (s->probe == q->index) {
 		s->probe = QUESTION_NONE;
@@ -302,9 +315,9 @@ static void due_miss(struct engine *e, struct question *q, struct session *s,
 	uint32_t bit = 1u << s->index;
 
 	q->owing &= ~bit;
-	q->missed |= bit;
+	q->missed |= 1u << s->product;
 	q->cacheable = 0;
-	s->view.missed++;
+	e->session[s->product].view.missed++;
 	if (!(q->unsent & bit)) {
 		s->slot[q->slot[s->index]].settled = now;
 	}
@@ -314,7 +327,7 @@ static void due_miss(struct engine *e, struct question *q, struct session *s,
 		due_stalled(e, q, now);
 		if (eng_fallback(e, q, s, s->manifest.on_miss) ==
 		    BAILEY_VERDICT_DENY) {
-			q->denied |= bit;
+			q->denied |= 1u << s->product;
 			q->by = VIEW_BY_MISS;
 		}
 	}
@@ -323,7 +336,7 @@ static void due_miss(struct engine *e, struct question *q, struct session *s,
 		e->unsent_count--;
 	} else {
 		if (s->last_answer.ns >= q->read_at.ns) {
-			eng_poison_strike(e, q, s->index);
+			eng_poison_strike(e, q, s);
 		}
 		due_suspect(e, s, q, now);
 	}
@@ -363,38 +376,50 @@ void eng_session_fault(struct engine *e, struct session *s,
 
 	atomic_compare_exchange_strong(&s->fault, &expected, fault);
 	if (fault != SESSION_FAULT_GONE && fault != SESSION_FAULT_CLOSED) {
-		s->view.faults++;
+		e->session[s->product].view.faults++;
 	}
 	atomic_store(&s->phase, SESSION_ENDING);
 	eng_service_kick(e);
 }
 
-/* Everything that it still owes is answered by its fallback, at once. */
+static void drop_miss(struct engine *e, struct question *q,
+		      struct session *s, bool waited)
+{
+	q->missed |= 1u << s->product;
+	if (waited && eng_fallback(e, q, s, s->manifest.on_miss) ==
+			      BAILEY_VERDICT_DENY) {
+		q->denied |= 1u << s->product;
+		q->by = VIEW_BY_MISS;
+	}
+}
+
+/* Everything that it still owes is answered by its fallback, at once; or by
+ * the process that was asked before it, if that is kept. */
 void eng_session_drop(struct engine *e, struct session *s)
 {
+	struct session *former = eng_beside_back(e, s);
 	uint32_t bit = 1u << s->index;
-	uint32_t strikes = 4;
+	uint32_t strikes = former ? 0 : 4;
 
+	eng_last_collect(e, s);
 	for (uint32_t n = 0; n < ENG_QUESTIONS; n++) {
 		struct question *q = &e->question[n];
+		bool waited = q->waiting & bit;
 
 		if (q->state == QUESTION_FREE || !(q->owing & bit)) {
 			continue;
 		}
 		if (strikes) {
 			strikes--;
-			eng_poison_strike(e, q, s->index);
+			eng_poison_strike(e, q, s);
 		}
 		q->owing &= ~bit;
-		q->missed |= bit;
+		q->waiting &= ~bit;
 		q->cacheable = 0;
-		if (q->waiting & bit) {
-			q->waiting &= ~bit;
-			if (eng_fallback(e, q, s, s->manifest.on_miss) ==
-			    BAILEY_VERDICT_DENY) {
-				q->denied |= bit;
-				q->by = VIEW_BY_MISS;
-			}
+		if (former) {
+			eng_beside_ask(e, q, former);
+		} else {
+			drop_miss(e, q, s, waited);
 		}
 		eng_verdict_settle(e, q);
 	}

@@ -301,17 +301,20 @@ void eng_revise(struct engine *e, struct session *s,
 		const struct bailey_object *object, enum bailey_verdict verdict,
 		const struct bailey_finding *finding)
 {
+	struct session *product = &e->session[s->product];
 	struct question q = { .finding = *finding,
-			      .denied = 1u << s->index };
+			      .denied = 1u << s->product };
 	bool enforce;
 
-	if (!revise_object(e, s, object, &q.object)) {
-		s->view.late++;
+	/* One that is not asked says what its content says, not the one that
+	 * counts. */
+	if (!eng_is_asked(e, s) || !revise_object(e, s, object, &q.object)) {
+		product->view.late++;
 		return;
 	}
 	enforce = verdict == BAILEY_VERDICT_DENY &&
-		  atomic_load(&s->mode) == BAILEY_MODE_ENFORCE &&
-		  !eng_verdict_brake(e, s, &q.object, mono_now());
+		  atomic_load(&product->mode) == BAILEY_MODE_ENFORCE &&
+		  !eng_verdict_brake(e, product, &q.object, mono_now());
 	q.epoch = atomic_load(&e->epoch);
 	for (uint32_t k = 0; k < ENG_KINDS; k++) {
 		struct cache_entry *c;

@@ -14,12 +14,23 @@
 const char *eng_fault_text(enum session_fault fault)
 {
 	static const char *const text[] = {
-#define FAULT(sym, words) [SESSION_FAULT_##sym] = words,
+#define FAULT(sym, agent, words) [SESSION_FAULT_##sym] = words,
 		SESSION_FAULT_TABLE(FAULT)
 #undef FAULT
 	};
 
 	return text[fault];
+}
+
+uint32_t eng_fault_agent(enum session_fault fault)
+{
+	static const uint8_t number[] = {
+#define FAULT(sym, agent, words) [SESSION_FAULT_##sym] = AGENT_FAULT_##agent,
+		SESSION_FAULT_TABLE(FAULT)
+#undef FAULT
+	};
+
+	return number[fault];
 }
 
 static void decision_exe(const struct engine *e, const struct question *q,

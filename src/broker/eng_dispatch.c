@@ -51,7 +51,7 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s)
 	uint16_t slot;
 
 	if (!s->free_count) {
-		s->view.full++;
+		e->session[s->product].view.full++;
 		return false;
 	}
 	slot = s->free_slot[s->free_count - 1];
@@ -73,7 +73,7 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s)
 			return false;
 		}
 		if (!send_file(s, q, slot)) {
-			s->view.full++;
+			e->session[s->product].view.full++;
 			return false;
 		}
 		w->flags |= WIRE_EVENT_FILE;
@@ -82,7 +82,7 @@ bool eng_dispatch_one(struct engine *e, struct question *q, struct session *s)
 	given = (struct slot){ .id = q->id, .question = q->index,
 			       .file = w->flags & WIRE_EVENT_FILE };
 	s->files_out += given.file;
-	s->view.asked++;
+	e->session[s->product].view.asked++;
 	q->slot[s->index] = slot;
 	q->asked |= bit;
 	q->owing |= bit;
@@ -151,9 +151,9 @@ static void dispatch_fallback(struct engine *e, struct question *q,
 			      struct session *s, uint32_t policy)
 {
 	q->cacheable = 0;
-	if (atomic_load(&s->mode) == BAILEY_MODE_ENFORCE &&
+	if (atomic_load(&e->session[s->product].mode) == BAILEY_MODE_ENFORCE &&
 	    eng_fallback(e, q, s, policy) == BAILEY_VERDICT_DENY) {
-		q->denied |= 1u << s->index;
+		q->denied |= 1u << s->product;
 		q->by = VIEW_BY_MISS;
 	}
 }
@@ -183,11 +183,12 @@ static bool dispatch_spent(struct engine *e, const struct question *q,
 static void dispatch_to(struct engine *e, struct question *q,
 			struct session *s)
 {
-	uint32_t bit = 1u << s->index;
-	bool enforce = atomic_load(&s->mode) == BAILEY_MODE_ENFORCE &&
+	struct session *product = &e->session[s->product];
+	uint32_t bit = 1u << s->product;
+	bool enforce = atomic_load(&product->mode) == BAILEY_MODE_ENFORCE &&
 		       atomic_load(&e->table->forced) == HANDOFF_NORMAL;
 
-	if (eng_poisoned(e, q, s->index)) {
+	if (eng_poisoned(e, q, s)) {
 		e->view.poison++;
 		dispatch_fallback(e, q, s, s->manifest.on_poison);
 		q->by = VIEW_BY_POISON;
@@ -195,7 +196,7 @@ static void dispatch_to(struct engine *e, struct question *q,
 	}
 	if (s->view.state == VIEW_STATE_SUSPECT &&
 	    s->probe != QUESTION_NONE) {
-		s->view.missed++;
+		product->view.missed++;
 		q->missed |= bit;
 		dispatch_fallback(e, q, s, s->manifest.on_miss);
 		return;
@@ -213,7 +214,7 @@ static void dispatch_to(struct engine *e, struct question *q,
 		q->missed |= bit;
 		dispatch_fallback(e, q, s, s->manifest.on_miss);
 	} else {
-		q->waiting |= bit;
+		q->waiting |= 1u << s->index;
 	}
 }
 
@@ -221,18 +222,18 @@ bool eng_holds(const struct engine *e, uint32_t product)
 {
 	return (atomic_load_explicit(&e->table->hold_products,
 				     memory_order_relaxed) & 1u << product) &&
-	       e->session[product].phase != SESSION_SERVING &&
+	       e->session[eng_asked(e, product)].phase != SESSION_SERVING &&
 	       atomic_load(&e->table->hold_until) > mono_now().ns;
 }
 
 static void dispatch_hold(struct engine *e, struct question *q,
-			  uint32_t product)
+			  uint32_t session)
 {
-	uint32_t bit = 1u << product;
+	uint32_t bit = 1u << session;
 
-	q->due[product] = (mono_t){ atomic_load(&e->table->hold_until) };
-	if (q->due[product].ns < e->next_due.ns) {
-		e->next_due = q->due[product];
+	q->due[session] = (mono_t){ atomic_load(&e->table->hold_until) };
+	if (q->due[session].ns < e->next_due.ns) {
+		e->next_due = q->due[session];
 	}
 	q->waiting |= bit;
 	q->owing |= bit;
@@ -275,7 +276,7 @@ void eng_unsent_send(struct engine *e, struct session *s)
 			continue;
 		}
 		if (atomic_load(&s->deadline_ms[q->kind]) &&
-		    !(q->ruled_allow & bit)) {
+		    !(q->ruled_allow & 1u << s->product)) {
 			eng_identify_path(e, q);
 			dispatch_to(e, q, s);
 		}
@@ -286,19 +287,20 @@ void eng_unsent_send(struct engine *e, struct session *s)
 uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied)
 {
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
-		struct session *s = &e->session[i];
+		const struct session *product = &e->session[i];
+		struct session *s = &e->session[eng_asked(e, i)];
 
 		if (eng_holds(e, i)) {
-			dispatch_hold(e, q, i);
+			dispatch_hold(e, q, s->index);
 			continue;
 		}
-		if (!s->present) {
+		if (!product->present) {
 			continue;
 		}
 		/* Whoever is left out here may have to be asked next time, by
 		 * another subject or name: nothing to keep. */
-		if ((satisfied & 1u << i) || atomic_load(&s->suspended) ||
-		    atomic_load(&s->bypass_until) > q->read_at.ns) {
+		if ((satisfied & 1u << i) || atomic_load(&product->suspended) ||
+		    atomic_load(&product->bypass_until) > q->read_at.ns) {
 			q->cacheable = 0;
 			continue;
 		}

@@ -201,12 +201,12 @@ static bool intake_blamed(const struct engine *e, const struct question *q)
 static bool intake_somebody_asks(const struct engine *e, enum eng_kind kind)
 {
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
-		const struct session *s = &e->session[i];
+		const struct session *s = &e->session[eng_asked(e, i)];
 
 		if (eng_holds(e, i)) {
 			return true;
 		}
-		if (!s->present) {
+		if (!e->session[i].present) {
 			continue;
 		}
 		/* one that loads has not subscribed yet: its fallback, and

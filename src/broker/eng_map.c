@@ -124,6 +124,8 @@ static void map_sessions(struct engine *e)
 		map_ours(e, e->region[i].answers_fd);
 		s->index = i;
 		s->view.index = i;
+		s->product = s->asked = i;
+		s->content = s->hung = -1;
 		s->probe = QUESTION_NONE;
 		s->socket = s->files = s->wake_product = s->wake_engine = -1;
 		s->directory[0] = s->directory[1] = s->directory[2] = -1;

@@ -59,7 +59,7 @@ static void record_apply(void *context, const struct process_record *record,
 		if (atomic_load_explicit(&s->news_wanted,
 					 memory_order_relaxed) &
 			    record_news[record->type].bit &&
-		    s->phase == SESSION_SERVING) {
+		    s->phase == SESSION_SERVING && eng_is_asked(e, s)) {
 			eng_news(e, s, record_news[record->type].kind, record);
 		}
 	}

@@ -145,6 +145,12 @@ static int on_hello(struct engine *e, struct session *s, struct request *r)
 	if (hello->version != WIRE_VERSION) {
 		return BAILEY_E_VERSION;
 	}
+	memcpy(s->schema, hello->schema, sizeof(s->schema));
+	s->schema[sizeof(s->schema) - 1] = '\0';
+	s->fields = hello->field_count;
+	if (!eng_content_fits(&s->expect, s)) {
+		return BAILEY_E_SCHEMA;
+	}
 	session_reset(e, s);
 	error = session_channels(e, s, theirs);
 	if (error < 0) {
@@ -161,7 +167,7 @@ static int on_hello(struct engine *e, struct session *s, struct request *r)
 			r->reply.directories |= 1u << (i + 1);
 		}
 	}
-	r->reply.mode = s->mode;
+	r->reply.mode = e->session[s->product].mode;
 	eng_known_fill(e, s, r->reply.known);
 	r->reply.type = WIRE_REQUEST_HELLO;
 	request_reply(s, &r->reply, fds, count);
@@ -315,6 +321,25 @@ static int on_unmute(struct engine *e, struct session *s, struct request *r)
 	return session_mutes(e, s, r->body, r->head.count, false);
 }
 
+/* The same product with the same content again: what it said before still
+ * holds. */
+static void ready_verdicts(struct engine *e, struct session *s)
+{
+	struct session *p = &e->session[s->product];
+
+	if (eng_is_asked(e, s) && (!p->served || s->serial != s->ready_serial)) {
+		eng_verdicts_expire(e);
+		p->served = true;
+	}
+	s->ready_serial = s->serial;
+}
+
+static int on_content_done(struct engine *e, struct session *s,
+			   struct request *r)
+{
+	return eng_content_done(e, s, r->body);
+}
+
 static int on_ready(struct engine *e, struct session *s, struct request *r)
 {
 	(void)r;
@@ -323,18 +348,17 @@ static int on_ready(struct engine *e, struct session *s, struct request *r)
 	}
 	eng_session_state(s, VIEW_STATE_SERVING);
 	s->rules.expires_ns = 0;        /* it is there again */
-	/* The same product again: what it said before still holds. */
-	if (!s->served) {
-		eng_verdicts_expire(e);
-		s->served = true;
-	}
+	ready_verdicts(e, s);
 	atomic_store_explicit(&s->phase, SESSION_SERVING, memory_order_release);
 	eng_spin_advise(e);
 	eng_reply_kick(e);
-	log_notice("%s serves (%s)", s->manifest.name,
-		   s->mode == BAILEY_MODE_ENFORCE ? "enforce" : "observe");
+	log_notice("%s %s (%s)", s->manifest.name,
+		   eng_is_asked(e, s) ? "serves" : "stands by",
+		   e->session[s->product].mode == BAILEY_MODE_ENFORCE
+			   ? "enforce" : "observe");
 	eng_monitor_tell(&(struct handoff_message){
-		.type = HANDOFF_PRODUCT_READY, .index = s->index });
+		.type = HANDOFF_PRODUCT_READY, .index = s->index,
+		.instance = s->instance });
 	return 0;
 }
 
@@ -440,6 +464,9 @@ static const struct {
 	[WIRE_REQUEST_SET_REMOVE] = { on_set_remove, ANY, 0, 1,
 				      WIRE_REQUEST_MAX },
 	[WIRE_REQUEST_SET_COMMIT] = { on_set_commit, ANY, 0, 0, 0 },
+	[WIRE_REQUEST_CONTENT_DONE] = { on_content_done, PHASE(SERVING),
+					sizeof(struct wire_content_done), 1,
+					1 },
 	[WIRE_REQUEST_LOG] = { on_log, ANY, sizeof(struct wire_log), 1, 1 },
 };
 
@@ -486,6 +513,9 @@ static void request_handle(struct engine *e, struct session *s,
 		r->reply.type = r->head.type;
 		request_reply(s, &r->reply, NULL, 0);
 		s->replying = 0;
+		if (error == BAILEY_E_SCHEMA) {
+			eng_session_fail(e, s, SESSION_FAULT_SCHEMA);
+		}
 	} else if (r->head.type == WIRE_REQUEST_LOG) {
 		request_taken(s);
 	}

@@ -114,31 +114,32 @@ static bool rules_admin(struct engine *e, const struct rule_facts *facts,
 	return false;
 }
 
-static void rules_product(struct engine *e, struct session *s,
+static void rules_product(struct engine *e, struct session *product,
 			  const struct rule_facts *facts,
 			  struct ruling *ruling)
 {
+	struct session *s = &e->session[eng_asked(e, product->index)];
 	const struct rule_sets sets = { eng_set_contains, s };
 	struct rule_match match = { 0 };
 	enum rule_action action = rules_eval(&s->rules, facts, &sets, &match);
 
 	switch (action) {
 	case RULE_DENY:
-		if (atomic_load(&s->mode) != BAILEY_MODE_ENFORCE) {
-			s->view.would_deny++;
+		if (atomic_load(&product->mode) != BAILEY_MODE_ENFORCE) {
+			product->view.would_deny++;
 			e->view.would_deny++;
 			break;
 		}
 		ruling->verdict = BAILEY_VERDICT_DENY;
 		ruling->by = VIEW_BY_RULE;
 		ruling->line = match.line;
-		ruling->product = s->index;
-		s->view.denied++;
+		ruling->product = product->index;
+		product->view.denied++;
 		break;
 	case RULE_ALLOW:
 	case RULE_QUIET:
 	case RULE_NOTIFY:
-		ruling->satisfied |= 1u << s->index;
+		ruling->satisfied |= 1u << product->index;
 		break;
 	case RULE_ASK:
 		ruling->ask = true;

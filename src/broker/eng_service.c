@@ -84,19 +84,28 @@ static void on_mode(struct engine *e, const struct handoff_message *m)
 {
 	atomic_store(&e->session[m->index].mode, (uint32_t)m->number);
 	e->session[m->index].view.mode = (uint32_t)m->number;
-	atomic_fetch_or(&e->session[m->index].tell, ENG_TELL_MODE);
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		if (e->session[i].product == m->index) {
+			atomic_fetch_or(&e->session[i].tell, ENG_TELL_MODE);
+		}
+	}
 	eng_verdicts_expire(e);
 	eng_enforcing_changed(e);
 }
 
 static void on_suspend(struct engine *e, const struct handoff_message *m)
 {
-	struct session *s = &e->session[m->index];
+	struct session *p = &e->session[m->index];
+	struct session *s = &e->session[eng_asked(e, m->index)];
 
-	atomic_store(&s->suspended, (uint32_t)m->number);
-	s->view.state = m->number ? VIEW_STATE_SUSPENDED
-			: s->phase == SESSION_SERVING ? VIEW_STATE_SERVING
-						      : VIEW_STATE_LOADING;
+	atomic_store(&p->suspended, (uint32_t)m->number);
+	if (m->number) {
+		p->view.state = VIEW_STATE_SUSPENDED;
+	} else {
+		s->view.state = s->phase == SESSION_SERVING
+					? VIEW_STATE_SERVING
+					: VIEW_STATE_LOADING;
+	}
 	eng_verdicts_expire(e);
 }
 
@@ -114,6 +123,21 @@ static void on_gone(struct engine *e, const struct handoff_message *m)
 static void on_product_stop(struct engine *e, const struct handoff_message *m)
 {
 	eng_session_stop(e, m->index);
+}
+
+static void on_switch(struct engine *e, const struct handoff_message *m)
+{
+	eng_switch(e, m->index, (uint32_t)m->number);
+}
+
+static void on_switch_back(struct engine *e, const struct handoff_message *m)
+{
+	eng_switch_back(e, m->index);
+}
+
+static void on_trial_end(struct engine *e, const struct handoff_message *m)
+{
+	eng_trial_end(e, m->index);
 }
 
 static void on_begin(struct engine *e, const struct handoff_message *m)
@@ -196,6 +220,9 @@ static const struct {
 	{ HANDOFF_PRODUCT_BYPASS, on_bypass },
 	{ HANDOFF_PRODUCT_GONE, on_gone },
 	{ HANDOFF_PRODUCT_STOP, on_product_stop },
+	{ HANDOFF_SWITCH, on_switch },
+	{ HANDOFF_SWITCH_BACK, on_switch_back },
+	{ HANDOFF_TRIAL_END, on_trial_end },
 	{ HANDOFF_CONFIG, on_config },
 	{ HANDOFF_BEGIN, on_begin },
 };
@@ -207,6 +234,9 @@ static void control_files(struct engine *e, const struct handoff_message *m,
 	case HANDOFF_PRODUCT_ADD:
 		eng_session_add(e, m, fds, count);
 		return;                 /* it owns the descriptors now */
+	case HANDOFF_CONTENT:
+		eng_content_offer(e, m, fds, count);
+		return;                 /* here, too */
 	case HANDOFF_RULES:
 		if (count == 1 && eng_program_set(e, &e->admin, fds[0]) < 0) {
 			log_error("the administrator's rules are damaged; the "
@@ -253,7 +283,8 @@ static void service_control(struct engine *e)
 		log_error("the monitor is gone; ending");
 		_exit(0);
 	}
-	if (got < 0 || m.index >= HANDOFF_PRODUCTS) {
+	if (got < 0 || m.index >= HANDOFF_PRODUCTS ||
+	    m.second > HANDOFF_PRODUCTS) {
 		control_taken();
 		return;
 	}
@@ -347,9 +378,17 @@ static int service_rules(struct engine *e)
 static int service_timeout(struct engine *e)
 {
 	int ms = service_rules(e);
-	int most = eng_session_starting(e) ? SERVICE_START_MS : -1;
+	const int others[] = {
+		eng_session_starting(e) ? SERVICE_START_MS : -1,
+		eng_beside_watch(e), eng_last_send(e),
+	};
 
-	return most >= 0 && (ms < 0 || ms > most) ? most : ms;
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		if (others[i] >= 0 && (ms < 0 || ms > others[i])) {
+			ms = others[i];
+		}
+	}
+	return ms;
 }
 
 static void service_serve(struct engine *e, const struct pollfd *p)

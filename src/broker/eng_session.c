@@ -35,6 +35,7 @@ static void session_close_all(struct engine *e, struct session *s)
 	session_close(e, &s->files);
 	session_close(e, &s->wake_product);
 	session_close(e, &s->wake_engine);
+	eng_content_forget(e, s);
 	for (size_t i = 0; i < 3; i++) {
 		session_close(e, &s->directory[i]);
 	}
@@ -59,6 +60,11 @@ void eng_session_state(struct session *s, enum view_product_state state)
 	s->view.since_ns = wall_now_ns();
 }
 
+static bool session_present(const struct engine *e, const struct session *s)
+{
+	return e->session[s->product].present;
+}
+
 /* From the end of its serving, not again from each start that comes to
  * nothing. */
 static void session_rules_outlive(struct session *s)
@@ -67,6 +73,37 @@ static void session_rules_outlive(struct session *s)
 		s->rules.expires_ns = mono_now().ns +
 				      s->manifest.rules_ttl_s * MONO_S;
 	}
+}
+
+/* Rules and collections of a process that is not asked any more. */
+static void session_forget(struct engine *e, struct session *s)
+{
+	eng_program_drop(e, &s->rules);
+	eng_sets_drop(e, s);
+}
+
+static void session_product(struct engine *e, struct session *s,
+			    const struct handoff_message *m)
+{
+	uint32_t product = m->second ? m->second - 1 : m->index;
+	struct session *p = &e->session[product];
+
+	if (s->product != product ||
+	    memcmp(s->expect.hash, m->expect.hash, sizeof(s->expect.hash))) {
+		s->serial++;
+	}
+	s->product = product;
+	if (!eng_is_asked(e, s)) {
+		session_forget(e, s);
+		return;
+	}
+	/* Not another of its processes meanwhile. */
+	atomic_store(&p->mode, m->manifest.mode);
+	p->view.mode = m->manifest.mode;
+	memcpy(p->view.name, m->manifest.name, sizeof(p->view.name));
+	p->manifest = m->manifest;
+	p->present = true;
+	session_rules_outlive(s);
 }
 
 void eng_session_add(struct engine *e, const struct handoff_message *m,
@@ -85,17 +122,14 @@ void eng_session_add(struct engine *e, const struct handoff_message *m,
 	}
 	eng_session_reap(e);
 	session_close_all(e, s);
+	session_product(e, s, m);
 	s->manifest = m->manifest;
-	s->view.mode = m->manifest.mode;
-	memcpy(s->view.name, m->manifest.name, sizeof(s->view.name));
-	atomic_store(&s->mode, m->manifest.mode);
+	s->expect = m->expect;
 	atomic_store(&s->fault, SESSION_FAULT_NONE);
 	s->started = mono_now();
-	session_rules_outlive(s);
 	s->instance = m->instance;
 	s->gone = false;
 	s->phase = SESSION_EMPTY;
-	s->present = true;
 	eng_session_state(s, VIEW_STATE_LOADING);
 	s->socket = count ? fds[0] : -1;
 	for (uint32_t bit = 0; bit < 3; bit++) {
@@ -114,34 +148,49 @@ void eng_session_gone(struct engine *e, uint32_t index)
 	/* If it was taken apart already there is nothing to remember. */
 	s->gone = s->phase != SESSION_EMPTY;
 	if (s->phase == SESSION_SERVING) {
-		snprintf(s->view.last_fault, sizeof(s->view.last_fault), "%s",
+		uint32_t expected = SESSION_FAULT_NONE;
+		struct view_product *view = &e->session[s->product].view;
+
+		snprintf(view->last_fault, sizeof(view->last_fault), "%s",
 			 eng_fault_text(SESSION_FAULT_GONE));
+		atomic_compare_exchange_strong(&s->fault, &expected,
+					       SESSION_FAULT_GONE);
 		atomic_store(&s->phase, SESSION_ENDING);
 		eng_reply_kick(e);
 		return;
 	}
 	if (s->phase != SESSION_ENDING && s->phase != SESSION_DROPPED) {
 		session_close_all(e, s);
-		eng_session_state(s, s->present ? VIEW_STATE_RESTARTING
-						: VIEW_STATE_STOPPED);
+		eng_session_state(s, session_present(e, s)
+					     ? VIEW_STATE_RESTARTING
+					     : VIEW_STATE_STOPPED);
+		if (!eng_is_asked(e, s)) {
+			session_forget(e, s);
+		}
 	}
 }
 
 /* The administrator stopped it: it and its rules are forgotten. */
 void eng_session_stop(struct engine *e, uint32_t index)
 {
-	struct session *s = &e->session[index];
+	struct session *p = &e->session[index];
 
-	if (s->phase == SESSION_SERVING) {
-		atomic_fetch_or(&s->tell, ENG_TELL_STOP);
-		eng_reply_kick(e);
+	p->present = false;
+	p->served = false;      /* others decided without it meanwhile */
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		struct session *s = &e->session[i];
+
+		if (s->product != index) {
+			continue;
+		}
+		if (s->phase == SESSION_SERVING) {
+			atomic_fetch_or(&s->tell, ENG_TELL_STOP);
+			eng_reply_kick(e);
+		}
+		session_forget(e, s);
+		eng_session_state(s, VIEW_STATE_STOPPED);
 	}
-	s->present = false;
-	s->served = false;      /* others decided without it meanwhile */
-	eng_program_drop(e, &s->rules);
-	eng_sets_drop(e, s);
 	eng_enforcing_changed(e);
-	eng_session_state(s, VIEW_STATE_STOPPED);
 }
 
 void eng_session_fail(struct engine *e, struct session *s,
@@ -149,8 +198,8 @@ void eng_session_fail(struct engine *e, struct session *s,
 {
 	uint32_t expected = SESSION_FAULT_NONE;
 
-	if (fault != SESSION_FAULT_CLOSED) {
-		s->view.faults++;
+	if (fault != SESSION_FAULT_CLOSED && fault != SESSION_FAULT_BACK) {
+		e->session[s->product].view.faults++;
 	}
 	atomic_compare_exchange_strong(&s->fault, &expected, fault);
 	if (s->phase == SESSION_SERVING) {
@@ -161,15 +210,18 @@ void eng_session_fail(struct engine *e, struct session *s,
 	}
 }
 
-static void session_tell_fault(struct session *s, enum session_fault fault)
+static void session_tell_fault(struct engine *e, struct session *s,
+			       enum session_fault fault)
 {
+	struct view_product *view = &e->session[s->product].view;
 	struct handoff_message m = { .type = HANDOFF_PRODUCT_FAULT,
 				     .index = s->index,
-				     .instance = s->instance };
+				     .instance = s->instance,
+				     .fault = eng_fault_agent(fault) };
 
-	snprintf(s->view.last_fault, sizeof(s->view.last_fault), "%s",
+	snprintf(view->last_fault, sizeof(view->last_fault), "%s",
 		 eng_fault_text(fault));
-	memcpy(m.text, s->view.last_fault, sizeof(m.text));
+	memcpy(m.text, view->last_fault, sizeof(m.text));
 	log_warning("session of %s ended: %s", s->manifest.name, m.text);
 	eng_monitor_tell(&m);
 }
@@ -181,7 +233,8 @@ void eng_spin_advise(struct engine *e)
 	uint32_t serving = 0;
 
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
-		serving += e->session[i].phase == SESSION_SERVING;
+		serving += e->session[i].phase == SESSION_SERVING &&
+			   eng_is_asked(e, &e->session[i]);
 	}
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		e->region[i].events->spin_ns =
@@ -196,24 +249,32 @@ void eng_session_reap(struct engine *e)
 		struct session *s = &e->session[i];
 		uint32_t fault = atomic_load(&s->fault);
 
-		if (s->present && s->socket >= 0 &&
+		if (session_present(e, s) && s->socket >= 0 &&
 		    s->phase <= SESSION_CONNECTED &&
 		    mono_between(s->started, mono_now()) >
 			    s->manifest.start_s * MONO_S) {
 			eng_session_fail(e, s, SESSION_FAULT_NOT_READY);
+		}
+		if (s->phase == SESSION_SERVING && eng_content_late(s)) {
+			eng_session_fail(e, s, SESSION_FAULT_CONTENT);
 		}
 		if (s->phase != SESSION_DROPPED) {
 			continue;
 		}
 		fault = atomic_load(&s->fault);
 		if (fault != SESSION_FAULT_NONE && !s->gone) {
-			session_tell_fault(s, fault);
+			session_tell_fault(e, s, fault);
 		}
 		atomic_store(&e->region[i].events->ended, 1);
 		session_close_all(e, s);
-		session_rules_outlive(s);
-		eng_session_state(s, s->present ? VIEW_STATE_RESTARTING
-				  : VIEW_STATE_STOPPED);
+		if (eng_is_asked(e, s)) {
+			session_rules_outlive(s);
+		} else {
+			session_forget(e, s);
+		}
+		eng_session_state(s, session_present(e, s)
+					     ? VIEW_STATE_RESTARTING
+					     : VIEW_STATE_STOPPED);
 		s->gone = false;
 		atomic_store(&s->phase, SESSION_EMPTY);
 		eng_spin_advise(e);
@@ -241,7 +302,8 @@ bool eng_session_starting(const struct engine *e)
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		const struct session *s = &e->session[i];
 
-		if (s->socket >= 0 && s->phase <= SESSION_CONNECTED) {
+		if (s->content_since.ns ||
+		    (s->socket >= 0 && s->phase <= SESSION_CONNECTED)) {
 			return true;
 		}
 	}

@@ -8,6 +8,7 @@
  * One atomic token decides who answers; after the answer come counters, the
  * record, the cache and the close.
  */
+#include "base/hash.h"
 #include "broker/eng.h"
 
 #define RECHECKS 2u
@@ -56,14 +57,14 @@ static bool verdict_ask_again(struct engine *e, struct question *q)
 	q->cacheable = 0;
 	eng_identify_path(e, q);
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
-		struct session *s = &e->session[i];
+		struct session *s = &e->session[eng_asked(e, i)];
 
 		if (!(decided & 1u << i)) {
 			continue;
 		}
 		q->allowed &= ~(1u << i);
 		if (s->phase == SESSION_SERVING && eng_dispatch_one(e, q, s)) {
-			q->waiting |= 1u << i;
+			q->waiting |= 1u << s->index;
 			asked = true;
 			continue;
 		}
@@ -98,7 +99,8 @@ static bool brake_counts(const struct session *s, const struct object *denied)
 }
 
 /* Further denials than max_denials distinct objects in the window are not
- * applied: the product is put into observe, with an alarm. */
+ * applied: the product is put into observe, with an alarm; on trial it gives
+ * way to its former process. s is the product's place. */
 bool eng_verdict_brake(struct engine *e, struct session *s,
 		       const struct object *denied, mono_t now)
 {
@@ -128,11 +130,39 @@ bool eng_verdict_brake(struct engine *e, struct session *s,
 		s->denial_count++;
 		return false;
 	}
+	if (eng_kept_beside(e, s->index)) {     /* the new content's doing */
+		struct session *asked = &e->session[eng_asked(e, s->index)];
+
+		if (asked->phase == SESSION_SERVING) {
+			eng_session_fault(e, asked, SESSION_FAULT_DENIALS);
+		}
+		return true;
+	}
 	atomic_store(&s->mode, BAILEY_MODE_OBSERVE);
 	atomic_store(&s->alarm, 1);
 	eng_verdicts_expire(e);
 	eng_service_kick(e);
 	return true;
+}
+
+/* How many objects and users the denials of this content are about, applied
+ * or not. */
+static void verdict_sketch(const struct engine *e, struct session *s,
+			   const struct question *q)
+{
+	uint64_t object = hash_pair(q->object.inode ^ e->seed,
+				    q->object.device);
+	uint64_t user = hash_pair(q->asker.uid ^ e->seed, 0);
+	const struct session *asked = &e->session[eng_asked(e, s->index)];
+	uint32_t content = asked->index | asked->serial << 8;
+
+	if (s->sketched != content) {
+		s->sketched = content;
+		s->denied_object = (struct eng_sketch){ 0 };
+		s->denied_user = (struct eng_sketch){ 0 };
+	}
+	s->view.denied_objects = eng_sketch_add(&s->denied_object, object);
+	s->view.denied_users = eng_sketch_add(&s->denied_user, user);
 }
 
 /* Which of the denials count; the rest is recorded as would-deny. */
@@ -147,6 +177,9 @@ static uint32_t verdict_denials(struct engine *e, struct question *q)
 			continue;
 		}
 		q->would = BAILEY_VERDICT_DENY;
+		if (q->said_deny & 1u << i) {
+			verdict_sketch(e, s, q);
+		}
 		if ((q->observing & 1u << i) ||
 		    ((q->said_deny & 1u << i) &&
 		     eng_verdict_brake(e, s, &q->object, q->read_at))) {

@@ -111,6 +111,23 @@ static int viewer_end(const struct viewer *v, int error)
 	return r == 1 ? -ESHUTDOWN : r; /* served: let it go */
 }
 
+static void view_product(const struct engine *e, const struct session *s,
+			 struct view_product *ret_row)
+{
+	const struct session *asked = &e->session[eng_asked(e, s->index)];
+
+	*ret_row = s->view;
+	ret_row->head = (struct view_head){ VIEW_PRODUCT, sizeof(*ret_row) };
+	ret_row->beside = eng_beside_view(e, s->index);
+	ret_row->memory = atomic_load(&e->table->memory[s->index]);
+	ret_row->cpu_ns = atomic_load(&e->table->cpu_ns[s->index]);
+	if (!atomic_load(&s->suspended)) {
+		ret_row->state = asked->view.state;
+	}
+	ret_row->since_ns = asked->view.since_ns;
+	ret_row->held = asked->view.held;
+}
+
 static int view_status(struct engine *e, struct viewer *v)
 {
 	int r = 1;
@@ -126,9 +143,9 @@ static int view_status(struct engine *e, struct viewer *v)
 	}
 	while (r == 1 && v->next <= HANDOFF_PRODUCTS) {
 		const struct session *s = &e->session[v->next - 1];
-		struct view_product p = s->view;
+		struct view_product p;
 
-		p.head = (struct view_head){ VIEW_PRODUCT, sizeof(p) };
+		view_product(e, s, &p);
 		r = s->view.name[0] ? viewer_send(v, &p, sizeof(p)) : 1;
 		v->next += r == 1;
 	}
@@ -204,16 +221,26 @@ static int view_known(struct engine *e, struct viewer *v)
 	return r == 1 ? viewer_end(v, 0) : r;
 }
 
+/* The process that is asked has those in force. */
+static const struct session *view_rules_of(const struct engine *e, uint64_t at)
+{
+	if (at < 2 || e->session[at - 2].product != at - 2) {
+		return NULL;
+	}
+	return &e->session[eng_asked(e, (uint32_t)at - 2)];
+}
+
 static void view_rules_row(const struct engine *e, uint64_t at,
 			   struct view_rules *ret_row)
 {
-	const struct session *s = at < 2 ? NULL : &e->session[at - 2];
+	const struct session *s = view_rules_of(e, at);
 	const struct rule_program *p = at == 1 ? e->admin.rules
 				       : s     ? s->rules.rules
 					       : NULL;
 	const char *owner = at == 0   ? "keep"
 			    : at == 1 ? "administrator"
-				      : s->manifest.name;
+			    : s         ? s->manifest.name
+					: "";
 
 	*ret_row = (struct view_rules){
 		.head = { VIEW_RULES_ROW, sizeof(*ret_row) },

@@ -24,7 +24,8 @@ static uint32_t worker_serving(const struct engine *e)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
-		n += e->session[i].phase == SESSION_SERVING;
+		n += e->session[i].phase == SESSION_SERVING &&
+		     eng_is_asked(e, &e->session[i]);
 	}
 	return n;
 }
@@ -33,6 +34,10 @@ static int worker_sessions(struct engine *e)
 {
 	int busy = 0;
 
+	if (atomic_load_explicit(&e->last.state, memory_order_relaxed) ==
+	    LAST_OVER) {
+		eng_last_close(e);
+	}
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		struct session *s = &e->session[i];
 		uint32_t phase = atomic_load_explicit(&s->phase,

@@ -17,6 +17,8 @@
 #include <stdint.h>
 
 #include "config/manifest.h"
+#include "proto/agent.h"
+#include "proto/slot.h"
 #include "proto/view.h"
 
 #define HANDOFF_PRODUCTS VIEW_PRODUCTS
@@ -65,6 +67,9 @@ struct handoff_table {
 	 * elsewhere is counted as unmediated. 0 devices: not counted. */
 	_Atomic uint32_t device_count;
 	_Atomic uint64_t device[HANDOFF_DEVICES];
+	/* what the process that is asked uses, by product */
+	_Atomic uint64_t memory[HANDOFF_PRODUCTS];      /* bytes resident */
+	_Atomic uint64_t cpu_ns[HANDOFF_PRODUCTS];
 	/* the worker writes */
 	_Atomic int32_t worker_pid;
 	_Atomic uint32_t worker_stopped;        /* by a signal */
@@ -100,21 +105,53 @@ enum handoff_message_type {
 					 * number = count */
 	HANDOFF_PROCESSES,              /* fd: memfd, struct process_record[],
 					 * number = count */
+	HANDOFF_SWITCH,                 /* index, number = session: ask that one
+					 * of the product's two, keep the former
+					 * one: SWITCHED, later IDLE */
+	HANDOFF_SWITCH_BACK,            /* index: ask the kept one: SWITCHED */
+	HANDOFF_TRIAL_END,              /* index: none is kept any more */
+	HANDOFF_CONTENT,                /* index, expect; fd: the new content
+					 * directory: CONTENT_DONE */
 	/* engine -> monitor */
 	HANDOFF_READY,                  /* the worker serves */
 	HANDOFF_PROCESSES_STALE,        /* records were lost: a new snapshot */
-	HANDOFF_PRODUCT_FAULT,          /* index, text: end this product */
+	HANDOFF_PRODUCT_FAULT,          /* index, instance, text, number = enum
+					 * agent_fault: end this process */
 	HANDOFF_PRODUCT_ALARM,          /* index: was put into observe */
-	HANDOFF_PRODUCT_READY           /* index: it serves */
+	HANDOFF_PRODUCT_READY,          /* index, instance: it serves */
+	HANDOFF_SWITCHED,               /* index, number = session that is asked
+					 * now; fault, text: why, if nobody
+					 * told it to */
+	HANDOFF_IDLE,                   /* index, instance: the kept one holds
+					 * nothing more: it may be frozen */
+	HANDOFF_CONTENT_DONE,           /* index, number = error */
+	HANDOFF_LAST_QUESTIONS          /* index, instance, number = count,
+					 * kind; fds: what it held when its
+					 * session ended */
+};
+
+/* What the content that a process was started on declares (C1). */
+struct handoff_expect {
+	uint32_t managed;               /* 0: nothing is declared */
+	uint32_t fields;
+	char schema[SLOT_SCHEMA];
+	uint8_t hash[AGENT_HASH];       /* of the version */
 };
 
 struct handoff_message {
 	uint32_t type;
 	uint32_t index;
-	uint32_t instance;      /* PRODUCT_ADD, PRODUCT_FAULT: which start */
-	uint32_t reserved;
+	/* Of a session: PRODUCT_ADD, _GONE, _FAULT, _READY, IDLE,
+	 * LAST_QUESTIONS: index is its place, which is its product's or, for
+	 * the second process of a product, a free one. */
+	uint32_t instance;      /* which start */
+	uint32_t second;        /* PRODUCT_ADD: in a place that is not its
+				 * product's: that one, plus 1 */
+	uint32_t fault;         /* enum agent_fault */
+	uint32_t kind[AGENT_HELD];
 	uint64_t number;
 	char text[VIEW_REASON];
+	struct handoff_expect expect;
 	struct manifest manifest;
 };
 

@@ -20,7 +20,7 @@
 
 #include <bailey/event.h>
 
-#define VIEW_VERSION 1u
+#define VIEW_VERSION 2u
 #define VIEW_PATH 1024
 #define VIEW_NAME 32
 #define VIEW_REASON 128
@@ -130,7 +130,30 @@ struct view_engine {
 	X(poison, "objects that are not shown to it any more")                \
 	X(news, "news sent")                                                  \
 	X(news_lost, "news dropped because its queue was full")               \
-	X(faults, "sessions ended for breaking the protocol")
+	X(faults, "sessions ended for breaking the protocol")                 \
+	X(denied_objects, "distinct objects that it denied (estimate)")       \
+	X(denied_users, "distinct users that it denied (estimate)")           \
+	X(memory, "bytes resident, of the process that is asked")             \
+	X(cpu_ns, "processor time of that process")
+
+/* Is there a second process beside the one that is asked?
+ * X(SYMBOL, number, "name") */
+#define VIEW_BESIDE_TABLE(X)                                                  \
+	X(NONE, 0, "none")                                                    \
+	X(LOADING, 1, "loading")        /* with new content */                \
+	X(STANDBY, 2, "standby")        /* ready, not asked */                \
+	X(KEPT, 3, "kept")              /* the former one: a trial goes on */
+
+enum view_beside {
+#define VIEW_ENUM(sym, num, name) VIEW_BESIDE_##sym = num,
+	VIEW_BESIDE_TABLE(VIEW_ENUM)
+#undef VIEW_ENUM
+};
+
+/* Of its answers that came in time, from read to answer: place n counts those
+ * that took at least 2^n and less than 2^(n+1) microseconds; the first one
+ * also shorter, the last one also longer. */
+#define VIEW_LATENCIES 24u
 
 struct view_product {
 	struct view_head head;
@@ -141,6 +164,9 @@ struct view_product {
 	char name[VIEW_NAME];
 	uint64_t since_ns;              /* CLOCK_REALTIME, of this state */
 	char last_fault[VIEW_REASON];
+	uint32_t beside;                /* enum view_beside */
+	uint32_t reserved;
+	uint64_t latency[VIEW_LATENCIES];
 #define VIEW_COUNTER(field, help) uint64_t field;
 	VIEW_PRODUCT_COUNTER_TABLE(VIEW_COUNTER)
 #undef VIEW_COUNTER

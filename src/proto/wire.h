@@ -156,7 +156,8 @@ static_assert((WIRE_ANSWERS & (WIRE_ANSWERS - 1)) == 0, "power of two");
 	X(SET_ADD, 10, "set-add")       /* members */                         \
 	X(SET_REMOVE, 11, "set-remove") /* members */                         \
 	X(SET_COMMIT, 12, "set-commit") /* nothing */                         \
-	X(LOG, 13, "log")               /* struct wire_log; never answered */
+	X(LOG, 13, "log")               /* struct wire_log; never answered */  \
+	X(CONTENT_DONE, 14, "content-done") /* struct wire_content_done */
 
 enum wire_request_type {
 #define WIRE_ENUM(sym, num, name) WIRE_REQUEST_##sym = num,
@@ -184,6 +185,12 @@ struct wire_set {
 	uint32_t kind;          /* enum bailey_collection_kind */
 	uint32_t reserved;
 	char name[64];
+};
+
+struct wire_content_done {
+	uint64_t id;            /* of the control.content event */
+	int32_t error;          /* 0, or a positive error: still the old one */
+	uint32_t reserved;
 };
 
 struct wire_log {
