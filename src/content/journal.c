@@ -138,6 +138,24 @@ static int read_all(struct journal *journal, journal_visit *visit,
 	return r < 0 ? r : 0;
 }
 
+/* A sync that failed under who wrote it may have dropped it from what is to be
+ * written, though it can be read: so it is written once more. */
+static int last_again(const struct journal *journal)
+{
+	struct journal_record record;
+	uint64_t place = journal->count - 1;
+	int r;
+
+	if (journal->count == 0 || journal->sick) {
+		return 0;
+	}
+	r = read_place(journal, place, &record);
+	return r < 0 ? r :
+		journal->disk->body->write(journal->disk, journal->file,
+					   place * JOURNAL_RECORD, &record,
+					   sizeof(record));
+}
+
 int journal_open(struct journal *journal, journal_visit *visit, void *context)
 {
 	struct disk *disk = journal->disk;
@@ -156,9 +174,8 @@ int journal_open(struct journal *journal, journal_visit *visit, void *context)
 	journal->file = file;
 	journal->sick = read_only;
 	r = read_all(journal, visit, context);
-	if (r == 0) {
-		r = disk->body->sync(disk, file);
-	}
+	r = r < 0 ? r : last_again(journal);
+	r = r < 0 ? r : disk->body->sync(disk, file);
 	/* A name that a former rewrite gave may not be there for good yet. */
 	return r < 0 ? r : disk->body->sync(disk, journal->dir);
 }

@@ -196,6 +196,21 @@ int store_check(struct store *store, const uint8_t hash[JOURNAL_HASH])
 	return store_say(store, r == STORE_BACK ? r : -EBADMSG, "%s", reason);
 }
 
+/* What was begun and failed is undone now, if that is possible; else before
+ * the next change. The reason is that of the failure. */
+static void undo(struct store *store)
+{
+	char reason[SLOT_REASON];
+
+	if (store->settled) {
+		return;
+	}
+	memcpy(reason, store->reason, sizeof(reason));
+	/* What it returns, the next call will find again. */
+	(void)!store_ready(store);
+	memcpy(store->reason, reason, sizeof(reason));
+}
+
 /* ---- the life of a version ---- */
 
 void store_facts(const struct version *version,
@@ -303,6 +318,7 @@ int store_admit(struct store *store, const void *description, size_t length,
 	store->settled = false;
 	r = fill_slot(store, &making, ret_hash, words);
 	store->settled = r == 0;
+	undo(store);
 	return r;
 }
 
@@ -374,20 +390,12 @@ static int activate(struct store *store, const uint8_t hash[JOURNAL_HASH],
 int store_activate(struct store *store, const uint8_t hash[JOURNAL_HASH],
 		   const struct store_words *words)
 {
-	char reason[SLOT_REASON];
 	int r = store_ready(store);
 
 	r = r != 0 ? r : may_activate(store, hash);
 	r = r != 0 ? r : look_first(store, hash);
 	r = r != 0 ? r : activate(store, hash, words);
-	if (r < 0 && !store->settled) {
-		/* Undo now if that is possible; the reason is the first. */
-		memcpy(reason, store->reason, sizeof(reason));
-		if (store_ready(store) < 0) {
-			store->settled = false;
-		}
-		memcpy(store->reason, reason, sizeof(reason));
-	}
+	undo(store);
 	return r;
 }
 
