@@ -80,10 +80,13 @@ struct journal {
 	uint64_t sequence;              /* of the last record */
 	uint8_t digest[JOURNAL_DIGEST]; /* of the last record */
 	uint64_t count;                 /* records in the file */
-	uint64_t fresh_count;
+	uint64_t clean_from;            /* place behind the last damage */
+	uint64_t fresh_count, fresh_sequence;
+	uint8_t fresh_digest[JOURNAL_DIGEST];
 	uint64_t breaks;                /* damage that was passed over */
 	bool torn;                      /* a torn tail was passed over */
-	bool sick;                      /* a sync failed: rewrite it */
+	bool sick;                      /* only a rewrite makes it writable:
+					 * a sync failed, or it was read-only */
 };
 
 /* Called with each record, oldest first. A negative result ends the reading

@@ -26,7 +26,6 @@
 #include "proto/slot.h"
 
 #define SLOT_REASON 256u
-#define SLOT_EVENTS "events"             /* recorded events, beside corpus */
 
 /* Where the bytes of a version come from. */
 struct slot_source {

@@ -134,6 +134,8 @@ enum state_by {
 	X(INTERRUPTED, 26, "interrupted", STATE_FROM(TRIAL), STATE_SAME, 0)   \
 	/* an orderly end of the agent: not an interruption */                \
 	X(STOPPED, 27, "stopped", STATE_FROM_HOST, STATE_SAME, 0)             \
+	/* the agent is there again, the trial goes on */                     \
+	X(STARTED, 28, "started", STATE_FROM_HOST, STATE_SAME, 0)             \
 	X(FAULT, 30, "fault", STATE_FROM_WHOLE, STATE_SAME, 0)                \
 	/* hash, object: that fault is not the content's */                   \
 	X(CLEARED, 31, "cleared", STATE_FROM_WHOLE, STATE_SAME, 1)            \

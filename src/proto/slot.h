@@ -32,13 +32,14 @@
 #define SLOT_FILES "files"
 #define SLOT_CORPUS "corpus"
 
-#define SLOT_EXPECT_MAGIC 0x31747078656c6962ull /* "bilexpt1", little endian */
+#define SLOT_EVENTS "events"
+#define SLOT_EXPECT_MAGIC 0x31747078656c6962ull
 #define SLOT_SCHEMA 64                  /* with its NUL */
 
 struct slot_expect {
 	uint64_t magic;
 	uint32_t size;                  /* of this struct */
-	uint32_t fields;                /* 1 or more */
+	uint32_t fields;
 	char schema[SLOT_SCHEMA];       /* not empty; 0 behind its end */
 	uint8_t hash[32];               /* of the description: the slot's name */
 	uint64_t number;                /* of the version */
@@ -52,8 +53,8 @@ static inline bool slot_expect_good(const struct slot_expect *expect)
 	size_t length = strnlen(expect->schema, SLOT_SCHEMA);
 
 	if (expect->magic != SLOT_EXPECT_MAGIC ||
-	    expect->size != sizeof(*expect) || expect->fields == 0 ||
-	    length == 0 || length == SLOT_SCHEMA) {
+	    expect->size != sizeof(*expect) || length == 0 ||
+	    length == SLOT_SCHEMA) {
 		return false;
 	}
 	for (size_t i = length; i < SLOT_SCHEMA; i++) {
