@@ -7,7 +7,7 @@
 #include "base/hash.h"
 
 #define SHARES 16.0
-#define MARGIN 3.0              /* of a rate over its upper bound */
+#define MARGIN 2.0              /* of a rate over its upper bound */
 #define DENIED_LEAST 0.1        /* share of objects, whatever was before */
 #define DENIED_MOST 0.3         /* ...when nothing is known of before */
 #define MISSED_LEAST 0.5
