@@ -7,7 +7,7 @@
 #include "base/hash.h"
 
 #define SHARES 16.0
-#define MARGIN 3.0              /* of a rate over its upper bound */
+#define MARGIN 2.0              /* of a rate over its upper bound */
 #define DENIED_LEAST 0.1        /* share of objects, whatever was before */
 #define DENIED_MOST 0.3         /* ...when nothing is known of before */
 #define MISSED_LEAST 0.5
@@ -250,8 +250,7 @@ static void learn(struct health_bound *bound, const struct health_block *block)
 				   per_1000(sum->processor_us,
 					    sum->answered));
 	bound->lost = most(bound->lost, per_1000(sum->news_lost, sum->news));
-	bound->missed = (uint32_t)most(bound->missed,
-				       missed_of_others(block));
+	bound->missed += missed_of_others(block);
 }
 
 /* Whether one user, not root, took most of the time. */
@@ -304,7 +303,7 @@ static void judge(struct health *h)
 		return;
 	}
 	bet(h, HEALTH_MISS_RATE, missed_of_others(block) >
-	    MARGIN * bound->missed + MISSED_MORE);
+	    2 * bound->missed / bound->blocks + MISSED_MORE);
 	bet(h, HEALTH_DROPS, per_1000(sum->news_lost, sum->news) >
 	    4 * bound->lost + LOST_MORE);
 	if (bound->memory_bytes && sum->memory_bytes) {

@@ -141,7 +141,7 @@ struct health_block {
 	uint32_t slow[HEALTH_USERS], slowest[HEALTH_USERS];
 };
 
-/* The worst blocks of the version before. */
+/* Blocks of the version before: the worst of each kind; misses: their sum. */
 struct health_bound {
 	uint32_t blocks;
 	uint32_t median, slowest;       /* bucket of p50 and p99 */
