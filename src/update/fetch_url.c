@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -141,7 +142,7 @@ static int transfer(struct remote *f, const char *name)
 	if (strlen(f->base) + strlen(name) >= sizeof(url)) {
 		return -ENAMETOOLONG;
 	}
-	snprintf(url, sizeof(url), "%s%s", f->base, name);
+	text_format(url, sizeof(url), "%s%s", f->base, name);
 	snprintf(range, sizeof(range), "%" PRIu64 "-", f->from);
 	f->at = UINT64_MAX;
 	f->range_from = UINT64_MAX;
