@@ -67,12 +67,10 @@ static int read_file(const char *path, size_t maximum, uint8_t **ret_bytes,
 {
 	FILE *file = fopen(path, "re");
 	uint8_t *bytes = malloc(maximum + 1);
-	int r = !file ? result_errno() : bytes ? 0 : -ENOMEM;
+	size_t n = file && bytes ? fread(bytes, 1, maximum + 1, file) : 0;
+	int r = !file ? result_errno() : !bytes ? -ENOMEM :
+		ferror(file) ? -EIO : n > maximum ? -EFBIG : 0;
 
-	if (r == 0) {
-		*ret_length = fread(bytes, 1, maximum + 1, file);
-		r = ferror(file) ? -EIO : *ret_length > maximum ? -EFBIG : 0;
-	}
 	if (file) {
 		fclose(file);
 	}
@@ -81,6 +79,7 @@ static int read_file(const char *path, size_t maximum, uint8_t **ret_bytes,
 		return r;
 	}
 	*ret_bytes = bytes;
+	*ret_length = n;
 	return 0;
 }
 
@@ -88,7 +87,7 @@ static int run_init(const struct options *o, const char *root)
 {
 	cleanup_tuf struct tuf *tuf = NULL;
 	cleanup_free uint8_t *bytes = NULL;
-	size_t length;
+	size_t length = 0;
 	int r = read_file(root, TUF_ROOT_MAX, &bytes, &length);
 
 	if (r < 0) {

@@ -198,8 +198,8 @@ static int target_name(const struct tuf *tuf, const struct tuf_target *target,
 	if (strlen(quoted) + strlen(hash) >= FETCH_NAME) {
 		return -ENAMETOOLONG;
 	}
-	snprintf(ret_name, FETCH_NAME, "%.*s%s%s", (int)(last - quoted),
-		 quoted, hash, last);
+	text_format(ret_name, FETCH_NAME, "%.*s%s%s", (int)(last - quoted),
+		    quoted, hash, last);
 	return 0;
 }
 
