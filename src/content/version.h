@@ -127,7 +127,7 @@ int version_target_parse(const char *target, char ret_product[VERSION_NAME],
 /* Does the description say what the path it was found at says? */
 bool version_target_agrees(const struct version *version, const char *target);
 
-/* 1 if the sum of all that it lists is over maximum, else 0. */
+/* Is the sum of all that it lists over maximum? */
 bool version_over(const struct version *version, uint64_t maximum);
 
 static inline void version_freep(struct version **version)

@@ -75,6 +75,8 @@ int key_kind_find(const char *name, enum key_kind *ret_kind) must_use;
 const char *key_id(const struct key *key);      /* borrowed */
 const json_t *key_object(const struct key *key); /* borrowed */
 bool key_is_private(const struct key *key);
+/* Is it the same public key, however its object is written? */
+bool key_same(const struct key *a, const struct key *b);
 
 /* 0, KEY_BAD_SIGNATURE, -ENOMEM. Any bytes may be given as a signature. */
 int key_verify(const struct key *key, const void *bytes, size_t length,
