@@ -13,6 +13,7 @@ struct word {
 /* Questions only: news have no verdict to expect. */
 #define WORD_AUTH(sym, num, name) { name, num },
 #define WORD_NOTIFY(sym, num, name)
+#define WORD_CONTROL(sym, num, name)
 #define WORD_EVENT(sym, num, name, class, help) WORD_##class(sym, num, name)
 static const struct word events[] = {
 	BAILEY_EVENT_TABLE(WORD_EVENT) { NULL, 0 }
