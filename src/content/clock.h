@@ -67,7 +67,12 @@ struct clock_now {
 
 void clock_floor_init(struct clock_floor *ret_floor, int64_t built_s,
 		      const struct clock_reading *reading);
-/* The floor moved on to this reading; in another boot: where it was. */
+/* Moves the floor to this reading, by the time that passed in this boot: at
+ * each start, or nothing is added in that boot; and now and then, so that a
+ * boot's time is not lost with it. Persist it. */
+void clock_floor_keep(struct clock_floor *floor,
+		      const struct clock_reading *reading);
+/* The floor as of this reading; in another boot: where it was. */
 int64_t clock_floor_now(const struct clock_floor *floor,
 			const struct clock_reading *reading);
 struct clock_now clock_now(const struct clock_floor *floor,

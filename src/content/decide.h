@@ -43,10 +43,12 @@
 #define DECIDE_FORMAT 1u
 #define DECIDE_VERSIONS 7u
 #define DECIDE_SCHEMAS 8u
+#define DECIDE_LIMITS_BYTES 8192u       /* of policy.json */
 #define DECIDE_NONE UINT32_MAX  /* no index */
 #define DECIDE_BYTES 512u       /* of encoded inputs, at most: a journal's
 				 * payload */
 #define DECIDE_AGE_MOST_S ((1u << 28) - 1u)     /* older counts as this old */
+#define DECIDE_TIME_MOST_S (1ll << 50)
 #define DECIDE_POLL_S 60u       /* without a lease */
 #define DECIDE_RETRY_S 60u      /* while something of the host's is missing */
 
@@ -114,6 +116,7 @@ struct decide_lease {
 					 * (known here or not) */
 	uint32_t back;                  /* index of that, or DECIDE_NONE */
 	uint64_t bound[LEASE_RINGS];    /* of its stratum */
+	uint32_t rings;                 /* bit per ring that takes part */
 	uint32_t dwell_s[LEASE_RINGS];
 	uint32_t poll_s, jitter_s;
 	uint32_t passes, passes_needed;
@@ -126,7 +129,7 @@ struct decide_lease {
 struct decide_prior {
 	uint32_t known;                 /* 0: never one */
 	uint32_t same;                  /* 1: it named the same release */
-	uint32_t reach;
+	uint32_t reach, rings;
 	uint32_t dwell_s[LEASE_RINGS];
 	uint32_t age_s;                 /* CLOCK_BOOTTIME since then */
 };
@@ -168,6 +171,13 @@ struct decide_inputs {
 	uint32_t data_known;            /* 1: data was activated before... */
 	uint32_t data_age_s;            /* ...this long ago */
 };
+
+/* What an age counts as. */
+static inline uint32_t decide_age(uint64_t seconds)
+{
+	return seconds < DECIDE_AGE_MOST_S ? (uint32_t)seconds
+					   : DECIDE_AGE_MOST_S;
+}
 
 /* No lease, no version, every index DECIDE_NONE, default policies. */
 void decide_begin(struct decide_inputs *ret_inputs);

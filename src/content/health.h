@@ -12,10 +12,13 @@
  * below them is no evidence. docs/decisions/016 has the formulas.
  *
  *	faults		crash, hang: one arm, against HEALTH_FAULT_RATE
- *	denials, misses	two arms, over distinct objects; the user who
- *			contributes most is left out
- *	latency, memory, processor, drops
+ *	denials		two arms, over distinct objects
+ *	misses		the same; most questions of the moment
+ *	miss rate, latency, memory, processor, drops
  *			two arms, one bet per block of HEALTH_BLOCK_MS
+ *
+ * A block under a load that the version before never had, or in which one
+ * user took most of the product's time, says nothing.
  *
  * Use: one struct health per product. The version before is observed for a
  * while (arm HEALTH_BEFORE), then health_begin, then the one on trial (arm
@@ -24,8 +27,10 @@
  * P10. An *observation* is one answer of the product: object and user as the
  * engine saw them. The user is the object's owner, if that is not root, else
  * the asker: what a user puts into files is his, whoever opens it. The same
- * object counts once until HEALTH_OBJECTS others were seen. All uids from
- * HEALTH_UID_MANY on (subordinate ids) are one user.
+ * object with the same outcome counts once until HEALTH_OBJECTS / 2 others
+ * were seen. Each bet is made once more without each one user, and the least
+ * of these counts: one user alone moves nothing. All uids from HEALTH_UID_MANY
+ * on (subordinate ids) are one user.
  *
  * Pure, fixed size, no allocation. Times are the caller's.
  */
@@ -42,8 +47,9 @@
 #define HEALTH_UID_MANY 100000u
 #define HEALTH_BLOCK_MS 10000u
 #define HEALTH_BUDGET 1e-6              /* false reverts per trial */
-#define HEALTH_FAULT_RATE 1e-6          /* faults per answer that are none of
+#define HEALTH_FAULT_RATE 1e-7          /* faults per answer that are none of
 					 * the content's */
+#define HEALTH_FAULTS_KEPT 16u
 
 enum health_arm { HEALTH_BEFORE = 0, HEALTH_TRIAL, HEALTH_ARMS };
 
@@ -59,19 +65,21 @@ enum health_verdict {
 	HEALTH_VERDICTS
 };
 
-/* Measures. X(SYMBOL, number, "name", share of the budget in 1/16, "text") */
+/* Measures. X(SYMBOL, number, "name", share of the budget in 1/16, "text");
+ * one share is left for the bounds of the version before. */
 #define HEALTH_MEASURE_TABLE(X)                                               \
-	X(FAULTS, 0, "faults", 4, "it crashed or hung")                       \
+	X(FAULTS, 0, "faults", 3, "it crashed or hung")                       \
 	X(DENIALS, 1, "denials", 4,                                           \
 	  "it denies much more than the version before")                      \
-	X(MISSES, 2, "misses", 3,                                             \
+	X(MISSES, 2, "misses", 2, "it misses most deadlines")                 \
+	X(MISS_RATE, 3, "miss-rate", 1,                                       \
 	  "it misses more deadlines than the version before")                 \
-	X(MEDIAN, 3, "p50", 1, "its median answer takes much longer")         \
-	X(SLOWEST, 4, "p99", 1, "its slowest answers take much longer")       \
-	X(MEMORY, 5, "memory", 1, "it uses much more memory")                 \
-	X(PROCESSOR, 6, "processor", 1,                                       \
+	X(MEDIAN, 4, "p50", 1, "its median answer takes much longer")         \
+	X(SLOWEST, 5, "p99", 1, "its slowest answers take much longer")       \
+	X(MEMORY, 6, "memory", 1, "it uses much more memory")                 \
+	X(PROCESSOR, 7, "processor", 1,                                       \
 	  "it uses much more processor for an answer")                        \
-	X(DROPS, 7, "drops", 1, "it loses much more news")
+	X(DROPS, 8, "drops", 1, "it loses much more news")
 
 enum health_measure {
 #define HEALTH_ENUM(sym, num, name, share, text) HEALTH_##sym = num,
@@ -115,46 +123,53 @@ struct health_goal {
 };
 
 struct health_user {
-	uint32_t seen, denied, missed, faults;
+	uint32_t seen, denied, missed;  /* over distinct objects */
+	uint32_t faults;
 };
 
-struct health_rates {                   /* over distinct objects */
+struct health_rates {
 	struct health_user user[HEALTH_USERS];
-	struct health_user nobody;
 	uint64_t object[HEALTH_OBJECTS];        /* open addressing; 0 free */
 	uint32_t objects;
 };
 
-struct health_block {                   /* being filled */
-	uint64_t elapsed_ms;
-	uint64_t asked, answered, news, news_lost, processor_us;
-	uint64_t memory_bytes;          /* lowest of it; 0 none */
-	uint64_t latency[HEALTH_BUCKETS];
-	uint32_t seen[HEALTH_USERS], slow[HEALTH_USERS];
+/* Being filled. Observations fill time, seen, missed and slow by user. */
+struct health_block {
+	struct health_delta sum;        /* memory: the lowest */
+	uint64_t time_us[HEALTH_USERS];
+	uint32_t seen[HEALTH_USERS], missed[HEALTH_USERS];
+	uint32_t slow[HEALTH_USERS], slowest[HEALTH_USERS];
 };
 
-struct health_bound {                   /* of the version before, by blocks */
+/* Blocks of the version before: the worst of each kind; misses: their sum. */
+struct health_bound {
 	uint32_t blocks;
-	uint64_t asked;                 /* highest of a block */
-	uint32_t median, slowest;       /* highest buckets */
-	uint64_t memory_bytes, processor_us_per_1000, lost_per_1000;
+	uint32_t median, slowest;       /* bucket of p50 and p99 */
+	uint64_t asked, news;
+	uint64_t memory_bytes;
+	uint64_t processor_us;          /* of 1,000 answers */
+	uint64_t lost;                  /* of 1,000 news */
+	uint32_t missed;                /* of 1,000 questions */
 };
 
-struct health_bets {                    /* of blocks */
+struct health_bets {
 	uint32_t blocks, bad;
 };
 
 struct health {
 	uint32_t arm;                   /* enum health_arm */
-	uint32_t reproduced;            /* faults that a replay showed */
+	uint32_t tripped;               /* bit per measure that reverts */
 	struct health_goal goal;
 	uint64_t elapsed_ms, answered;  /* on trial */
+	uint32_t faults;                /* at distinct objects, or at none */
+	uint64_t fault_object[HEALTH_FAULTS_KEPT];
+	uint32_t fault_objects;
 	struct health_rates rates[HEALTH_ARMS];
 	struct health_block block;
 	struct health_bound bound;
 	struct health_bets bets[HEALTH_MEASURES];
-	double limit_denied, limit_missed;      /* set by health_begin */
-	double won[HEALTH_MEASURES];    /* natural log of what each bet won */
+	double limit_denied;            /* by health_begin */
+	double limit_missed;
 };
 
 void health_init(struct health *ret_health);
@@ -173,8 +188,10 @@ void health_fault(struct health *health, enum health_cause cause,
 enum health_verdict health_verdict(const struct health *health,
 				   enum health_measure *ret_why);
 
-/* What a bet must have won (natural log) to revert by this measure. */
+/* What a bet must have won to revert by this measure, and what it has won;
+ * natural logs. */
 double health_needs(enum health_measure measure);
+double health_has_won(const struct health *health, enum health_measure measure);
 const char *health_measure_name(uint32_t measure);
 const char *health_measure_text(uint32_t measure);
 const char *health_verdict_name(uint32_t verdict);

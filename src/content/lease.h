@@ -34,6 +34,8 @@
 #define LEASE_DWELL_MOST_S (365u * 86400u)
 #define LEASE_POLL_LEAST_S 10u
 #define LEASE_POLL_MOST_S 86400u
+#define LEASE_POLL_S 60u
+#define LEASE_HOST 256u                 /* bytes of a host's id */
 #define LEASE_REASON 192
 
 /* Rings, in the order in which a version reaches them. */
@@ -53,6 +55,7 @@ struct lease_stratum {
 	char name[LEASE_STRATUM];       /* "*": every other one */
 	uint64_t bound[LEASE_RINGS];  /* buckets below are admitted; 0 none */
 	uint32_t listed;                /* bit per ring that names it */
+	uint32_t passes_listed;         /* 1: passes names it */
 	uint32_t passes;                /* preflights that passed there */
 };
 
@@ -90,9 +93,6 @@ struct lease_error {
 int lease_parse(const void *bytes, size_t length, const char *product,
 		struct lease *ret_lease, struct lease_error *ret_error)
 	must_use;
-/* Whether every count and text is within its bounds; what decodes is. */
-bool lease_sound(const struct lease *lease);
-
 /* A time that has passed if the lease is genuine: issued, or as long before
  * its end as a lease may last. For clock_floor_raise. */
 int64_t lease_signed_s(const struct lease *lease);
@@ -116,6 +116,7 @@ uint32_t lease_reach(const struct lease *lease, const char *stratum);
 struct lease_prior {
 	uint32_t known;                 /* 1: there was one */
 	uint32_t reach;                 /* lease_reach of it */
+	uint32_t rings;                 /* that took part */
 	uint8_t hash[VERSION_HASH];
 	uint32_t dwell_s[LEASE_RINGS];
 };
@@ -124,15 +125,22 @@ void lease_remember(const struct lease *lease, const char *stratum,
 		    struct lease_prior *ret_prior);
 
 /*
- * Seconds that must pass since the prior one was accepted before this lease
- * may be: 0, unless it jumps over rings. Then the sum of the dwell of those
- * jumped over, by the longer word of the two leases, and at least bake_s each.
- * So a gate that opens every ring at once is followed only after the time in
- * which somebody could have stopped it. urgent: bake_s alone, as the publisher
- * signed it. A host that never accepted a lease has nothing to compare.
+ * Seconds that must pass since a prior lease was accepted before one that
+ * reaches as far as `to` may be. from: the prior one's reach for the same
+ * release, 0 if it named another. 0, unless rings are jumped over. Then the sum
+ * of the dwell of those, by the longer word of the two leases, and at least
+ * bake_s each: a gate that opens every ring at once is followed only after the
+ * time in which somebody could have stopped it. rings: that take part in one
+ * of the two. urgent: bake_s alone, as the publisher signed it.
  */
-uint64_t lease_jump_s(const struct lease *lease, const char *stratum,
-		      const struct lease_prior *prior, uint32_t bake_s,
-		      bool urgent);
+struct lease_jump {
+	uint32_t from, to;
+	uint32_t rings;
+	const uint32_t *before_s, *dwell_s;     /* LEASE_RINGS each, borrowed */
+	uint32_t bake_s;
+	bool urgent;
+};
+
+uint64_t lease_jump_s(const struct lease_jump *jump);
 
 #endif
