@@ -274,6 +274,28 @@ static CONF_SETTER(set_arguments)
 			  sizeof(piece) - 1) : 0;
 }
 
+/* A repository's base: names are put behind it, so that it may have no query,
+ * and what it says is shown and logged, so that it may hold no password. */
+static CONF_SETTER(set_url)
+{
+	static const char *const kinds[] = { "https://", "http://", "file://" };
+	const size_t count = sizeof(kinds) / sizeof(kinds[0]);
+	size_t i = 0;
+
+	while (i < count && strncmp(value, kinds[i], strlen(kinds[i])) != 0) {
+		i++;
+	}
+	if (i == count || !value[strlen(kinds[i])]) {
+		return REASON("`%.60s' is not a URL that begins with https://, "
+			      "http:// or file://", value);
+	}
+	if (strpbrk(value, " ?#@\\")) {
+		return REASON("a URL of content has no blank, ?, #, @ or "
+			      "backslash");
+	}
+	return conf_set_text(key, value, object, ret_reason);
+}
+
 static CONF_SETTER(refuse_network)
 {
 	return REASON("this version gives no product access to a network: "
@@ -352,6 +374,8 @@ static const struct conf_word reloads[] = {
 	X("storage", "state", conf_set_bytes, state_bytes,                     \
 	  0, 1024ull << 30, NULL)                                             \
 	X("content", "path", conf_set_path, content, 0, 0, NULL)               \
+	X("content", "url", set_url, url, 0, 0, NULL)                         \
+	X("content", "root", conf_set_path, root, 0, 0, NULL)                  \
 	X("content", "reload", conf_set_word, reload, 0, 0, reloads)           \
 	X("network", "", refuse_network, name, 0, 0, NULL)
 
@@ -444,6 +468,16 @@ int manifest_check(const struct manifest *manifest, const char *file,
 	if (!manifest->ask[0].kind && !manifest->notify[0].kind) {
 		return conf_fail(ret_error, file, 0, "[events] names no event: "
 				"write `ask = file.open', for example");
+	}
+	if (manifest->url[0] && !manifest->root[0]) {
+		return conf_fail(ret_error, file, 0, "[content] url needs "
+				"root: without a root.json nothing that comes "
+				"from there can be verified");
+	}
+	if (manifest->root[0] && manifest->content[0]) {
+		return conf_fail(ret_error, file, 0, "[content] has root and "
+				"path: a folder is either managed by Bailey "
+				"or yours; remove one");
 	}
 	for (size_t i = 0; i < MANIFEST_EVENTS; i++) {
 		if (manifest->ask[i].deadline_ms >

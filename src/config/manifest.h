@@ -75,6 +75,9 @@ struct manifest {
 	/* [content] */
 	char content[MANIFEST_PATH];    /* "path = DIR": folder handed over
 					 * read-only; "" none */
+	char url[MANIFEST_PATH];        /* of a repository of content versions;
+					 * "": none. http, https, file */
+	char root[MANIFEST_PATH];       /* its first root.json, absolute */
 	uint32_t reload;                /* enum manifest_reload */
 	/* not from the text: its path was given on the command line */
 	uint32_t from_command_line;

@@ -230,6 +230,11 @@ static void test_refused(void **state)
 		{ "[network]\ncloud = tls a:443\n",
 		  ":2: cloud: this version gives no product access" },
 		{ "[content]\nreload = never\n", "none of: parallel" },
+		{ "[content]\nurl = ftp://a/\n", "begins with https://" },
+		{ "[content]\nurl = https://\n", "is not a URL" },
+		{ "[content]\nurl = https://u:p@a/\n", "no blank, ?, #, @" },
+		{ "[content]\nurl = https://a/?b\n", "no blank, ?, #, @" },
+		{ "[content]\nroot = root.json\n", "is not absolute" },
 	};
 	struct manifest_error error;
 	struct manifest m;
@@ -284,6 +289,10 @@ static void test_incomplete(void **state)
 		{ "[product]\nname = x\nexec = /x\n", "names no event" },
 		{ "[product]\nname = x\nexec = /x\n[events]\nask = file.open\n"
 		  "[policy]\ndeadline_max_ms = 99\n", "over deadline_max_ms" },
+		{ "[product]\nname = x\nexec = /x\n[events]\nask = file.open\n"
+		  "[content]\nurl = https://a/\n", "[content] url needs root" },
+		{ "[product]\nname = x\nexec = /x\n[events]\nask = file.open\n"
+		  "[content]\nroot = /r\npath = /p\n", "managed by Bailey" },
 	};
 	struct manifest_error error;
 	struct manifest m;
