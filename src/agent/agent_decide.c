@@ -231,7 +231,9 @@ void agent_inputs(struct agent_product_state *p, struct agent_inputs *ret)
 	lease_in(p, ret, &now);
 	policy_in(p, ret);
 	ret->in.affordable = 1;
-	ret->in.unhealthy = p->wanted && !p->serving;
+	/* Without content it may not be able to start at all. */
+	ret->in.unhealthy = p->wanted && !p->serving &&
+			    ret->in.running != DECIDE_NONE;
 	ret->in.limits = p->limits;
 	if (p->memory.data_at_s) {
 		ret->in.data_known = 1;

@@ -1,0 +1,773 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/agent_host.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include <bailey/event.h>
+
+#include "base/canon.h"
+#include "base/mono.h"
+#include "base/pass.h"
+#include "update/key.h"
+
+#define NAME "tester"
+#define WAIT_MS 20000u
+
+static void write_file(const char *dir, const char *name, const void *bytes,
+		       size_t length)
+{
+	char path[256];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	out = fopen(path, "we");
+	assert_non_null(out);
+	assert_int_equal(fwrite(bytes, 1, length, out), length);
+	fclose(out);
+}
+
+static void make_dir(const char *dir, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_true(mkdir(path, 0755) == 0 || errno == EEXIST);
+}
+
+static int open_dir(const char *dir, const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static int listen_at(const char *dir, const char *name)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/%s", dir, name);
+	unlink(at.sun_path);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	return fd;
+}
+
+/* ---- words to the agent ---- */
+
+static void tell(struct host *host, struct agent_message *m, uint32_t type,
+		 const int *fds, size_t count)
+{
+	m->type = type;
+	/* A killed agent hears nothing. */
+	(void)!pass_send(host->socket, m, sizeof(*m), fds, count, 0);
+}
+
+static void tell_product(struct host *host)
+{
+	struct agent_message m = { .number = AGENT_PRODUCT_WANTED |
+		(host->serving ? AGENT_PRODUCT_SERVING : 0u) |
+		(host->frozen ? AGENT_PRODUCT_FROZEN : 0u) };
+	struct agent_product *p = &m.product;
+
+	snprintf(p->name, sizeof(p->name), NAME);
+	p->reload = host->reload;
+	p->ask[0] = (struct agent_event){ BAILEY_EVENT_FILE_OPEN, 0, 4000 };
+	p->deadline_max_ms = 8000;
+	p->start_s = 10;
+	p->hold = 64;
+	p->see_files = 1;
+	p->memory_bytes = 1ull << 31;
+	tell(host, &m, AGENT_PRODUCT, NULL, 0);
+}
+
+static void tell_ready(struct host *host)
+{
+	struct agent_message m = { .try = host->runs_try, .pid = 1 };
+
+	memcpy(m.hash, host->runs, 32);
+	tell(host, &m, AGENT_PRODUCT_READY, NULL, 0);
+}
+
+static void tell_ended(struct host *host, const uint8_t *hash, uint32_t try,
+		       uint32_t fault, int status)
+{
+	struct agent_message m = { .try = try, .fault = fault,
+				   .number = (uint64_t)status };
+
+	memcpy(m.hash, hash, 32);
+	tell(host, &m, AGENT_PRODUCT_ENDED, NULL, 0);
+}
+
+/* ---- what runs ---- */
+
+static void current_read(const struct host *host, uint8_t ret_hash[32])
+{
+	char path[256], target[256] = "";
+	ssize_t n;
+
+	memset(ret_hash, 0, 32);
+	snprintf(path, sizeof(path), "%s/content/%s/current", host->dir, NAME);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n > 6) {
+		assert_int_equal(version_unhex(target + 6, ret_hash), 0);
+	}
+}
+
+bool host_is_current(const struct host *host, const uint8_t hash[32])
+{
+	uint8_t current[32];
+
+	current_read(host, current);
+	return memcmp(current, hash, 32) == 0;
+}
+
+static void comes_back(struct host *host)
+{
+	current_read(host, host->runs);
+	host->runs_try = 0;
+	host->serving = true;
+	tell_ready(host);
+}
+
+static void on_restart(struct host *host)
+{
+	if (host->serving) {
+		tell_ended(host, host->runs, host->runs_try, AGENT_FAULT_NONE,
+			   0);
+	}
+	comes_back(host);
+}
+
+static void on_live(struct host *host)
+{
+	struct agent_message m = { 0 };
+
+	current_read(host, host->runs);
+	memcpy(m.hash, host->runs, 32);
+	tell(host, &m, AGENT_CONTENT_DONE, NULL, 0);
+}
+
+static void on_switch(struct host *host, const struct agent_message *r)
+{
+	struct agent_message m = { .try = r->try };
+
+	memcpy(host->former, host->runs, 32);
+	for (int i = 0; i < HOST_TRIES; i++) {
+		if (host->try[i].id == r->try) {
+			memcpy(host->runs, host->try[i].hash, 32);
+			host->try[i].id = 0;
+		}
+	}
+	host->runs_try = r->try;
+	host->frozen = true;
+	tell(host, &m, AGENT_SWITCHED, NULL, 0);
+}
+
+static void switch_back(struct host *host, uint32_t fault)
+{
+	struct agent_message m = { .try = 0, .fault = fault };
+
+	memcpy(host->runs, host->former, 32);
+	host->runs_try = 0;
+	host->frozen = false;
+	tell(host, &m, AGENT_SWITCHED_BACK, NULL, 0);
+}
+
+/* ---- tries ---- */
+
+static void try_exec(struct host *host, int session, const char *fields)
+{
+	char *argv[] = { (char *)(uintptr_t)host->product_program,
+			 (char *)(uintptr_t)fields, NULL };
+	char *nothing[] = { NULL };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(session, 3);
+	close_range(4, ~0u, 0);
+	execve(argv[0], argv, nothing);
+	_exit(127);
+}
+
+static void try_preflight(struct host *host, int slot,
+			  const struct agent_message *r)
+{
+	struct agent_message m = { .try = r->try,
+				   .purpose = AGENT_PREFLIGHT };
+	char path[64];
+	int pair[2], fds[3];
+	pid_t pid;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+				    pair), 0);
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		try_exec(host, pair[1], "20");
+	}
+	close(pair[1]);
+	host->try[slot].pid = m.pid = pid;
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	fds[1] = open(path, O_RDONLY | O_CLOEXEC);
+	fds[2] = pair[0];
+	tell(host, &m, AGENT_TRY_STARTED, fds, 3);
+	for (int i = 0; i < 3; i++) {
+		close(fds[i]);
+	}
+}
+
+static void on_try_start(struct host *host, const struct agent_message *r)
+{
+	struct agent_message m = { .try = r->try, .purpose = r->purpose };
+	int slot = 0;
+
+	while (slot < HOST_TRIES && host->try[slot].id) {
+		slot++;
+	}
+	assert_true(slot < HOST_TRIES);
+	host->try[slot].id = r->try;
+	host->try[slot].pid = 0;
+	host->try[slot].purpose = r->purpose;
+	memcpy(host->try[slot].hash, r->hash, 32);
+	if (r->purpose == AGENT_PREFLIGHT) {
+		try_preflight(host, slot, r);
+		return;
+	}
+	tell(host, &m, AGENT_TRY_STARTED, NULL, 0);
+	if (host->standby_fails) {
+		host->try[slot].id = 0;
+		m.fault = AGENT_FAULT_CRASH;
+		m.number = SIGSEGV;
+		tell(host, &m, AGENT_TRY_ENDED, NULL, 0);
+	} else {
+		tell(host, &m, AGENT_TRY_READY, NULL, 0);
+	}
+}
+
+static void try_over(struct host *host, int slot, uint32_t fault, int status)
+{
+	struct agent_message m = { .try = host->try[slot].id,
+				   .purpose = host->try[slot].purpose,
+				   .fault = fault,
+				   .number = (uint64_t)status };
+
+	host->try[slot].id = 0;
+	host->try[slot].pid = 0;
+	tell(host, &m, AGENT_TRY_ENDED, NULL, 0);
+}
+
+static void on_try_stop(struct host *host, const struct agent_message *r)
+{
+	for (int i = 0; i < HOST_TRIES; i++) {
+		int status = 0;
+
+		if (host->try[i].id != r->try) {
+			continue;
+		}
+		if (host->try[i].pid) {
+			kill(host->try[i].pid, SIGKILL);
+			waitpid(host->try[i].pid, &status, 0);
+		}
+		try_over(host, i, AGENT_FAULT_NONE, status);
+	}
+}
+
+static void reap(struct host *host)
+{
+	for (int i = 0; i < HOST_TRIES; i++) {
+		int status;
+
+		if (host->try[i].id && host->try[i].pid &&
+		    waitpid(host->try[i].pid, &status, WNOHANG) > 0) {
+			try_over(host, i, WIFSIGNALED(status)
+				 ? AGENT_FAULT_CRASH : AGENT_FAULT_EXIT,
+				 status);
+		}
+	}
+}
+
+static void tries_kill(struct host *host)
+{
+	for (int i = 0; i < HOST_TRIES; i++) {
+		if (host->try[i].id && host->try[i].pid) {
+			kill(host->try[i].pid, SIGKILL);
+			waitpid(host->try[i].pid, NULL, 0);
+		}
+		host->try[i].id = 0;
+	}
+}
+
+/* ---- the loop ---- */
+
+static void on_message(struct host *host, const struct agent_message *m)
+{
+	host->seen[m->type % 128]++;
+	switch (m->type) {
+	case AGENT_TRY_START:
+		on_try_start(host, m);
+		break;
+	case AGENT_TRY_STOP:
+		on_try_stop(host, m);
+		break;
+	case AGENT_SWITCH:
+		on_switch(host, m);
+		break;
+	case AGENT_SWITCH_BACK:
+		switch_back(host, AGENT_FAULT_NONE);
+		break;
+	case AGENT_TRIAL_END:
+		host->frozen = false;
+		break;
+	case AGENT_RESTART:
+		on_restart(host);
+		break;
+	case AGENT_LIVE:
+		on_live(host);
+		break;
+	case AGENT_ALARM:
+		memcpy(host->alarm, m->text, sizeof(host->alarm));
+		break;
+	default:
+		fail_msg("message %u", m->type);
+	}
+}
+
+static void view_answer(struct host *host, int client)
+{
+	struct view_product *v = &host->counters;
+	struct view_end end = { .head = { VIEW_END, sizeof(end) } };
+
+	v->head.type = VIEW_PRODUCT;
+	v->head.size = sizeof(*v);
+	snprintf(v->name, sizeof(v->name), NAME);
+	if (host->counting) {
+		v->asked += 1000;
+		v->answered += 1000;
+		v->latency[6] += 1000;
+		v->cpu_ns += 50 * MONO_MS;
+		v->memory = 10u << 20;
+		if (host->denying) {
+			v->denied += 1000;
+			v->denied_objects += 300;
+			v->denied_users = 12;
+		}
+	}
+	(void)!send(client, v, sizeof(*v), MSG_NOSIGNAL);
+	(void)!send(client, &end, sizeof(end), MSG_NOSIGNAL);
+}
+
+static void view_turn(struct host *host)
+{
+	char bytes[4096];
+	int client = accept4(host->view, NULL, NULL, SOCK_CLOEXEC);
+
+	if (client >= 0 && recv(client, bytes, sizeof(bytes), 0) > 0) {
+		view_answer(host, client);
+	}
+	if (client >= 0) {
+		close(client);
+	}
+}
+
+static void turn(struct host *host, int ms)
+{
+	struct pollfd p[] = { { .fd = host->socket, .events = POLLIN },
+			      { .fd = host->view, .events = POLLIN } };
+	struct agent_message m;
+	int fds[PASS_FDS];
+	size_t count;
+
+	(void)poll(p, 2, ms);
+	while (pass_receive(host->socket, &m, sizeof(m), fds, &count,
+			    MSG_DONTWAIT) > 0) {
+		assert_int_equal(count, 0);
+		on_message(host, &m);
+	}
+	if (p[1].revents) {
+		view_turn(host);
+	}
+	reap(host);
+}
+
+void host_serve(struct host *host, unsigned ms)
+{
+	mono_t end = mono_add(mono_now(), ms * MONO_MS);
+
+	do {
+		turn(host, 5);
+	} while (mono_now().ns < end.ns);
+}
+
+/* ---- the agent ---- */
+
+static void agent_exec(struct host *host, int socket)
+{
+	int fds[6] = { socket, open_dir(host->dir, "content"),
+		       open_dir(host->dir, "staging"),
+		       open_dir(host->dir, "etc/content.d"),
+		       listen_at(host->dir, "content.sock"), -1 };
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/view.sock", host->dir);
+	fds[5] = open(path, O_PATH | O_CLOEXEC);
+	for (int i = 0; i < 6; i++) {
+		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
+	}
+	for (int i = 0; i < 6; i++) {
+		dup2(fds[i], AGENT_FD_MONITOR + i);
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	execl(host->agent_program, "bailey-content", NULL);
+	_exit(127);
+}
+
+void host_agent_start(struct host *host)
+{
+	struct agent_message m = { .number = AGENT_VERSION };
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+				    pair), 0);
+	fflush(NULL);
+	host->agent = fork();
+	assert_true(host->agent >= 0);
+	if (host->agent == 0) {
+		agent_exec(host, pair[1]);
+	}
+	close(pair[1]);
+	host->socket = pair[0];
+	tell_product(host);
+	if (host->serving) {
+		tell_ready(host);
+	}
+	tell(host, &m, AGENT_BEGIN, NULL, 0);
+}
+
+void host_agent_kill(struct host *host)
+{
+	kill(host->agent, SIGKILL);
+	waitpid(host->agent, NULL, 0);
+	close(host->socket);
+	tries_kill(host);       /* as the monitor does */
+}
+
+void host_agent_end(struct host *host)
+{
+	struct agent_message m = { 0 };
+	int status;
+
+	tell(host, &m, AGENT_SHUTDOWN, NULL, 0);
+	assert_int_equal(waitpid(host->agent, &status, 0), host->agent);
+	close(host->socket);
+	tries_kill(host);
+	assert_int_equal(status, 0);
+}
+
+static void key_make(struct host *host)
+{
+	char *text;
+
+	assert_int_equal(key_generate(KEY_ED25519, &host->key), 0);
+	text = json_dumps(key_object(host->key), JSON_COMPACT);
+	write_file(host->dir, "etc/site-keys.d/site.json", text,
+		   strlen(text));
+	free(text);
+}
+
+void host_start(struct host *ret_host, const char *agent_program,
+		const char *product_program, uint32_t reload)
+{
+	static const char policy[] = "[*]\nchannel = local\n";
+	struct host *host = ret_host;
+
+	memset(host, 0, sizeof(*host));
+	host->agent_program = agent_program;
+	host->product_program = product_program;
+	host->reload = reload;
+	snprintf(host->dir, sizeof(host->dir), "/tmp/agent-host-XXXXXX");
+	assert_non_null(mkdtemp(host->dir));
+	make_dir(host->dir, "content");
+	make_dir(host->dir, "staging");
+	make_dir(host->dir, "etc");
+	make_dir(host->dir, "etc/content.d");
+	make_dir(host->dir, "etc/site-keys.d");
+	write_file(host->dir, "etc/content.d/all.conf", policy,
+		   sizeof(policy) - 1);
+	key_make(host);
+	host->view = listen_at(host->dir, "view.sock");
+	host_agent_start(host);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+		      struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static int open_up(const char *path, const struct stat *st, int type,
+		   struct FTW *ftw)
+{
+	return type == FTW_D ? chmod(path, 0755) : 0;
+}
+
+void host_stop(struct host *host)
+{
+	host_agent_end(host);
+	close(host->view);
+	key_free(host->key);
+	nftw(host->dir, open_up, 16, FTW_PHYS);
+	nftw(host->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- bundles ---- */
+
+static json_t *blob(const char *bundle, const char *path, const char *text)
+{
+	uint8_t hash[32];
+	char hex[VERSION_HEX], name[128];
+
+	version_hash(text, strlen(text), hash);
+	version_hex(hash, hex);
+	snprintf(name, sizeof(name), "targets/blob/%s", hex);
+	write_file(bundle, name, text, strlen(text));
+	return json_pack("{s:s, s:I, s:s}", "path", path, "length",
+			 (json_int_t)strlen(text), "sha256", hex);
+}
+
+static json_t *corpus(const char *bundle, const struct host_case *cases)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < 4 && cases[i].name; i++) {
+		json_t *one = blob(bundle, cases[i].name, cases[i].text);
+
+		json_object_set_new(one, "event", json_string("file.open"));
+		json_object_set_new(one, "expect", json_string(cases[i].deny ?
+					"deny" : "allow"));
+		json_object_set_new(one, "repeat", json_integer(1));
+		json_array_append_new(list, one);
+	}
+	return list;
+}
+
+static void site_sign(struct host *host, const char *bundle,
+		      const uint8_t hash[32])
+{
+	uint8_t signature[KEY_SIGNATURE], *bytes;
+	char hex[VERSION_HEX], sig[2 * KEY_SIGNATURE + 1], *text;
+	size_t length, size;
+	json_t *body, *whole;
+
+	version_hex(hash, hex);
+	body = json_pack("{s:i, s:s, s:s, s:s}", "format", 1, "product", NAME,
+			 "hash", hex, "valid_until", "2099-01-01T00:00:00Z");
+	assert_int_equal(canon_write(body, &bytes, &length), 0);
+	assert_int_equal(key_sign(host->key, bytes, length, signature, &size),
+			 0);
+	for (size_t i = 0; i < size; i++) {
+		snprintf(sig + 2 * i, 3, "%02x", signature[i]);
+	}
+	whole = json_pack("{s:o, s:[{s:s, s:s}]}", "signed", body,
+			  "signatures", "keyid", key_id(host->key), "sig",
+			  sig);
+	text = json_dumps(whole, JSON_COMPACT);
+	write_file(bundle, "site.json", text, strlen(text));
+	free(text);
+	free(bytes);
+	json_decref(whole);
+}
+
+void host_bundle(struct host *host, const struct host_version *v,
+		 char ret_path[128], uint8_t ret_hash[32])
+{
+	char name[32], version[32], *text;
+	json_t *d;
+
+	snprintf(name, sizeof(name), "bundle%u", v->number);
+	snprintf(version, sizeof(version), "v%u", v->number);
+	snprintf(ret_path, 128, "%s/%s", host->dir, name);
+	make_dir(host->dir, name);
+	make_dir(ret_path, "targets");
+	make_dir(ret_path, "targets/blob");
+	d = json_pack("{s:i, s:s, s:s, s:i, s:s, s:s, s:i, s:i, s:i, s:i, s:b,"
+		      " s:[o], s:o}",
+		      "format", 1, "product", NAME, "version", version,
+		      "number", (int)v->number, "class", "code", "schema",
+		      "test/1", "fields", (int)v->fields, "bake_s",
+		      (int)v->bake_s, "min_events", (int)v->min_events,
+		      "floor", 1, "urgent", 0, "files",
+		      blob(ret_path, "rules", v->rules), "corpus",
+		      corpus(ret_path, v->corpus));
+	assert_non_null(d);
+	text = json_dumps(d, JSON_COMPACT);
+	write_file(ret_path, "version.json", text, strlen(text));
+	version_hash(text, strlen(text), ret_hash);
+	site_sign(host, ret_path, ret_hash);
+	free(text);
+	json_decref(d);
+}
+
+/* ---- content.sock ---- */
+
+static int ask_connect(const struct host *host)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	mono_t end = mono_add(mono_now(), WAIT_MS * MONO_MS);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s/content.sock",
+		 host->dir);
+	while (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
+		assert_true(mono_now().ns < end.ns);
+		usleep(1000);
+	}
+	return fd;
+}
+
+/* 1 + the end's error, or 0. */
+static int ask_record(const char *bytes, char *ret_records, size_t size)
+{
+	json_t *o = json_loads(bytes, 0, NULL);
+	int error = -1;
+
+	assert_non_null(o);
+	if (json_object_get(o, "end")) {
+		error = (int)json_integer_value(json_object_get(o, "error"));
+	}
+	if (ret_records) {
+		size_t n = strlen(ret_records);
+
+		snprintf(ret_records + n, size - n, "%s\n", bytes);
+	}
+	json_decref(o);
+	return error + 1;
+}
+
+int host_ask(struct host *host, const char *request, int fd,
+	     char *ret_records, size_t size)
+{
+	mono_t end = mono_add(mono_now(), WAIT_MS * MONO_MS);
+	char bytes[65537];
+	int client = ask_connect(host), r = 0;
+
+	if (ret_records) {
+		ret_records[0] = '\0';
+	}
+	assert_int_equal(pass_send(client, request, strlen(request), &fd,
+				   fd >= 0, 0), 0);
+	while (!r) {
+		ssize_t n;
+
+		turn(host, 2);
+		n = recv(client, bytes, sizeof(bytes) - 1, MSG_DONTWAIT);
+		if (n > 0) {
+			bytes[n] = '\0';
+			r = ask_record(bytes, ret_records, size);
+		} else if (n == 0 || errno != EAGAIN) {
+			fail_msg("no end to %s", request);
+		}
+		if (mono_now().ns >= end.ns) {
+			fail_msg("no answer to %s in 20 s", request);
+		}
+	}
+	close(client);
+	return r - 1;
+}
+
+int host_submit(struct host *host, const struct host_version *version,
+		uint8_t ret_hash[32])
+{
+	char path[128];
+	int fd, r;
+
+	host_bundle(host, version, path, ret_hash);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = host_ask(host, "{\"do\":\"submit\",\"product\":\"" NAME "\"}", fd,
+		     NULL, 0);
+	close(fd);
+	return r;
+}
+
+void host_version(struct host *host, const uint8_t hash[32], char *ret_text,
+		  size_t size)
+{
+	char hex[VERSION_HEX], *records = malloc(1 << 16), *line, *rest;
+
+	version_hex(hash, hex);
+	assert_int_equal(host_ask(host, "{\"do\":\"show\",\"product\":\"" NAME
+				  "\"}", -1, records, 1 << 16), 0);
+	ret_text[0] = '\0';
+	rest = records;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		if (strstr(line, "\"type\":\"version\"") &&
+		    strstr(line, hex)) {
+			snprintf(ret_text, size, "%s", line);
+		}
+	}
+	free(records);
+}
+
+void host_await(struct host *host, const uint8_t hash[32], const char *state)
+{
+	mono_t end = mono_add(mono_now(), WAIT_MS * MONO_MS);
+	char want[64], text[4096];
+
+	snprintf(want, sizeof(want), "\"state\":\"%s\"", state);
+	do {
+		host_version(host, hash, text, sizeof(text));
+		if (strstr(text, want)) {
+			return;
+		}
+		host_serve(host, 20);
+	} while (mono_now().ns < end.ns);
+	fail_msg("not %s: %s", state, text);
+}
+
+/* ---- faults ---- */
+
+void host_crash(struct host *host, const char *text)
+{
+	struct agent_message m = { .try = host->runs_try, .held = 1 };
+	uint8_t died[32];
+	int fd = memfd_create("object", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_true(write(fd, text, strlen(text)) > 0);
+	m.kind[0] = BAILEY_EVENT_FILE_OPEN;
+	memcpy(died, host->runs, 32);
+	if (host->frozen) {     /* the reflex */
+		switch_back(host, AGENT_FAULT_CRASH);
+	}
+	tell_ended(host, died, m.try, AGENT_FAULT_CRASH, SIGSEGV);
+	tell(host, &m, AGENT_LAST_QUESTIONS, &fd, 1);
+	close(fd);
+	if (memcmp(died, host->runs, 32) == 0) {
+		comes_back(host);
+	}
+}
