@@ -553,6 +553,24 @@ static void trial_bad(struct agent_product_state *p)
 	agent_progress(p, hash, "trial", words.reason, true, ECANCELED);
 }
 
+/* Waiting will not help. */
+static bool is_refusal(uint32_t reason)
+{
+	static const uint32_t refusals[] = {
+		DECIDE_BECAUSE_REVOKED, DECIDE_BECAUSE_QUARANTINED,
+		DECIDE_BECAUSE_QUARANTINED_THERE, DECIDE_BECAUSE_EXPIRED,
+		DECIDE_BECAUSE_BELOW_FLOOR, DECIDE_BECAUSE_SCHEMA,
+		DECIDE_BECAUSE_NO_LIMITS, DECIDE_BECAUSE_LIMITS,
+	};
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
+		if (refusals[i] == reason) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* True: decide again at once. */
 static bool act(struct agent_product_state *p, const struct decision *d,
 		const struct agent_inputs *i)
@@ -597,7 +615,8 @@ static bool act(struct agent_product_state *p, const struct decision *d,
 	default:
 		if (hash && !is_active(p, hash)) {
 			agent_progress(p, hash, "wait",
-				       decide_reason_text(d->reason), true, 0);
+				       decide_reason_text(d->reason), true,
+				       is_refusal(d->reason) ? EBADMSG : 0);
 		}
 		return false;
 	}

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -395,15 +397,51 @@ static void view_turn(struct host *host)
 	}
 }
 
+uint64_t host_records(const struct host *host)
+{
+	char path[256];
+	struct stat st = { 0 };
+
+	snprintf(path, sizeof(path), "%s/content/%s/journal", host->dir, NAME);
+	(void)!stat(path, &st);
+	return (uint64_t)st.st_size / 1024;
+}
+
+void host_kill_at(struct host *host, uint64_t records)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/content/%s/journal", host->dir, NAME);
+	host->journal = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	assert_true(inotify_add_watch(host->journal, path, IN_MODIFY) >= 0);
+	host->kill_at = records;
+}
+
+static void kill_now(struct host *host)
+{
+	host->kill_at = 0;
+	host->kills++;
+	host_agent_kill(host);
+	close(host->journal);
+	host->journal = -1;
+	host_agent_start(host);
+}
+
 static void turn(struct host *host, int ms)
 {
 	struct pollfd p[] = { { .fd = host->socket, .events = POLLIN },
-			      { .fd = host->view, .events = POLLIN } };
+			      { .fd = host->view, .events = POLLIN },
+			      { .fd = host->kill_at ? host->journal : -1,
+				.events = POLLIN } };
 	struct agent_message m;
 	int fds[PASS_FDS];
 	size_t count;
 
-	(void)poll(p, 2, ms);
+	(void)poll(p, 3, ms);
+	if (host->kill_at && host_records(host) >= host->kill_at) {
+		kill_now(host);
+		return;
+	}
 	while (pass_receive(host->socket, &m, sizeof(m), fds, &count,
 			    MSG_DONTWAIT) > 0) {
 		assert_int_equal(count, 0);
@@ -507,6 +545,7 @@ void host_start(struct host *ret_host, const char *agent_program,
 	struct host *host = ret_host;
 
 	memset(host, 0, sizeof(*host));
+	host->journal = -1;
 	host->agent_program = agent_program;
 	host->product_program = product_program;
 	host->reload = reload;
@@ -682,6 +721,7 @@ int host_ask(struct host *host, const char *request, int fd,
 	assert_int_equal(pass_send(client, request, strlen(request), &fd,
 				   fd >= 0, 0), 0);
 	while (!r) {
+		unsigned kills = host->kills;
 		ssize_t n;
 
 		turn(host, 2);
@@ -689,6 +729,9 @@ int host_ask(struct host *host, const char *request, int fd,
 		if (n > 0) {
 			bytes[n] = '\0';
 			r = ask_record(bytes, ret_records, size);
+		} else if (host->kills != kills) {
+			close(client);  /* of the agent that was killed */
+			return host_ask(host, request, fd, ret_records, size);
 		} else if (n == 0 || errno != EAGAIN) {
 			fail_msg("no end to %s", request);
 		}
@@ -714,14 +757,36 @@ int host_submit(struct host *host, const struct host_version *version,
 	return r;
 }
 
+void host_bring(struct host *host, const struct host_version *version,
+		uint8_t ret_hash[32])
+{
+	static const char request[] =
+		"{\"do\":\"submit\",\"product\":\"" NAME "\"}";
+	char path[128];
+	int fd, client = ask_connect(host);
+
+	host_bundle(host, version, path, ret_hash);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(pass_send(client, request, sizeof(request) - 1, &fd,
+				   1, 0), 0);
+	close(fd);
+	host_serve(host, 50);
+	close(client);
+}
+
+int host_show(struct host *host, char *ret_records, size_t size)
+{
+	return host_ask(host, "{\"do\":\"show\",\"product\":\"" NAME "\"}",
+			-1, ret_records, size);
+}
+
 void host_version(struct host *host, const uint8_t hash[32], char *ret_text,
 		  size_t size)
 {
 	char hex[VERSION_HEX], *records = malloc(1 << 16), *line, *rest;
 
 	version_hex(hash, hex);
-	assert_int_equal(host_ask(host, "{\"do\":\"show\",\"product\":\"" NAME
-				  "\"}", -1, records, 1 << 16), 0);
+	assert_int_equal(host_show(host, records, 1 << 16), 0);
 	ret_text[0] = '\0';
 	rest = records;
 	while ((line = strsep(&rest, "\n")) != NULL) {

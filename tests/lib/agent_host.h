@@ -58,6 +58,9 @@ struct host {
 		uint32_t purpose;
 	} try[HOST_TRIES];
 	unsigned seen[128];             /* messages of the agent, by type */
+	uint64_t kill_at;               /* records of the journal; 0 never */
+	unsigned kills;
+	int journal;                    /* inotify; -1 */
 	char alarm[AGENT_TEXT];
 };
 
@@ -78,9 +81,18 @@ void host_bundle(struct host *host, const struct host_version *version,
  * Returns the end's error. */
 int host_ask(struct host *host, const char *request, int fd,
 	     char *ret_records, size_t size);
+int host_show(struct host *host, char *ret_records, size_t size);
 /* Brings the version; the end's error. */
 int host_submit(struct host *host, const struct host_version *version,
 		uint8_t ret_hash[32]);
+/* The same without waiting for what comes of it. */
+void host_bring(struct host *host, const struct host_version *version,
+		uint8_t ret_hash[32]);
+/* Records in the journal now. */
+uint64_t host_records(const struct host *host);
+/* From now on the agent is killed, and started again, when the journal has
+ * that many records. */
+void host_kill_at(struct host *host, uint64_t records);
 /* Serves until the version is in that state, at most 20 s. */
 void host_await(struct host *host, const uint8_t hash[32], const char *state);
 /* The version record of that hash, as text. */
@@ -88,7 +100,8 @@ void host_version(struct host *host, const uint8_t hash[32], char *ret_text,
 		  size_t size);
 bool host_is_current(const struct host *host, const uint8_t hash[32]);
 
-/* The instance that is asked dies over a file that holds text. */
+/* The instance that is asked dies over a file that holds text; where there is
+ * a former one that is asked, else it comes back with `current`. */
 void host_crash(struct host *host, const char *text);
 
 #endif

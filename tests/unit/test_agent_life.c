@@ -107,9 +107,31 @@ static void are_bad_versions_stopped_by_preflight(void **state)
 	check_stopped(&(struct host_version){ 2, "deny nothing\n", 20, 0, 0,
 					      CORPUS },
 		      "quarantined", "evil: allow, expected deny");
-	check_stopped(&(struct host_version){ 2, "deny EVIL\n", 21, 0, 0,
-					      CORPUS },
-		      "verified", "with 20 fields, the content is");
+}
+
+/* Before the code was ever seen, by preflight; then without one. */
+static void is_another_schema_stopped(void **state)
+{
+	struct host_version bad = { 1, "deny EVIL\n", 21, 0, 0, CORPUS };
+	uint8_t hash[32], good[32];
+	char records[8192];
+	struct host host;
+
+	host_start(&host, agent, product, MANIFEST_RELOAD_PARALLEL);
+	assert_int_equal(host_submit(&host, &bad, hash), EBADMSG);
+	check_reason(&host, hash, "verified", "schema");
+	assert_int_equal(host.seen[AGENT_TRY_START], 1);
+	host_stop(&host);
+
+	begin(&host, MANIFEST_RELOAD_PARALLEL, good);
+	bad.number = 2;
+	bad.fields = 19;
+	assert_int_equal(host_submit(&host, &bad, hash), EBADMSG);
+	assert_int_equal(host_show(&host, records, sizeof(records)), 0);
+	assert_non_null(strstr(records, "reads another schema"));
+	assert_int_equal(host.seen[AGENT_TRY_START], 1);
+	assert_true(host_is_current(&host, good));
+	host_stop(&host);
 }
 
 /* Its corpus does not show it; the engine's counters do. */
@@ -137,6 +159,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(does_a_good_version_become_good),
 		cmocka_unit_test(are_bad_versions_stopped_by_preflight),
+		cmocka_unit_test(is_another_schema_stopped),
 		cmocka_unit_test(is_one_that_denies_everything_reverted),
 	};
 
