@@ -176,6 +176,17 @@ static void open_staging(struct agent_product_state *p)
 	p->refresh = true;
 }
 
+/* Frozen before this agent was there: the one that it would go back to. */
+static void frozen_assume(struct agent_product_state *p)
+{
+	const struct state_version *back = p->store
+		? state_back(store_state(p->store)) : NULL;
+
+	if (p->frozen && back && agent_hash_none(p->frozen_hash)) {
+		memcpy(p->frozen_hash, back->hash, VERSION_HASH);
+	}
+}
+
 void agent_product_add(struct agent *agent, const struct agent_message *m)
 {
 	struct agent_product_state *p = &agent->product[m->index];
@@ -211,6 +222,7 @@ void agent_product_add(struct agent *agent, const struct agent_message *m)
 		}
 		open_staging(p);
 	}
+	frozen_assume(p);
 	agent_think(p);
 }
 
@@ -275,6 +287,20 @@ bool agent_align(struct agent_product_state *p)
 		restart(p, AGENT_STEP_RETURNING);
 	}
 	return true;
+}
+
+/* A former agent may have been killed between the record and the word. */
+static void frozen_release(struct agent_product_state *p)
+{
+	const struct state_version *active = state_active(
+						store_state(p->store));
+
+	if (p->frozen && p->serving && p->runs_known && active &&
+	    active->state == STATE_GOOD &&
+	    agent_hash_same(active->hash, p->runs)) {
+		agent_tell(p, AGENT_TRIAL_END, NULL);
+		p->frozen = false;
+	}
 }
 
 void agent_changed(struct agent_product_state *p, int result)
@@ -525,10 +551,7 @@ static void trial_good(struct agent_product_state *p)
 		return;
 	}
 	p->trial = false;
-	if (p->frozen) {
-		agent_tell(p, AGENT_TRIAL_END, NULL);
-		p->frozen = false;
-	}
+	frozen_release(p);
 	log_notice("%s: %s is good", p->told.name, agent_short(hash).text);
 	agent_progress(p, hash, "done", "good", true, 0);
 	r = store_tidy(p->store, (const uint8_t (*)[JOURNAL_HASH])p->runs, 1);
@@ -670,6 +693,7 @@ void agent_think(struct agent_product_state *p)
 	if (agent_faults(p) || agent_align(p)) {
 		return;
 	}
+	frozen_release(p);
 	open_staging(p);
 	if (p->refresh) {
 		refresh(p);

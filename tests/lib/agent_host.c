@@ -31,7 +31,7 @@
 #include "base/pass.h"
 #include "update/key.h"
 
-#define NAME "tester"
+#define POLICY "[*]\nchannel = local\n"
 #define WAIT_MS 20000u
 
 static void write_file(const char *dir, const char *name, const void *bytes,
@@ -96,7 +96,11 @@ static void tell_product(struct host *host)
 		(host->frozen ? AGENT_PRODUCT_FROZEN : 0u) };
 	struct agent_product *p = &m.product;
 
-	snprintf(p->name, sizeof(p->name), NAME);
+	snprintf(p->name, sizeof(p->name), "%s", host->options.name);
+	if (host->options.root) {
+		snprintf(p->url, sizeof(p->url), "file:///unused");
+		snprintf(p->root, sizeof(p->root), "%s/root.json", host->dir);
+	}
 	p->reload = host->reload;
 	p->ask[0] = (struct agent_event){ BAILEY_EVENT_FILE_OPEN, 0, 4000 };
 	p->deadline_max_ms = 8000;
@@ -133,7 +137,8 @@ static void current_read(const struct host *host, uint8_t ret_hash[32])
 	ssize_t n;
 
 	memset(ret_hash, 0, 32);
-	snprintf(path, sizeof(path), "%s/content/%s/current", host->dir, NAME);
+	snprintf(path, sizeof(path), "%s/content/%s/current", host->dir,
+		 host->options.name);
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n > 6) {
 		assert_int_equal(version_unhex(target + 6, ret_hash), 0);
@@ -202,10 +207,11 @@ static void switch_back(struct host *host, uint32_t fault)
 
 /* ---- tries ---- */
 
-static void try_exec(struct host *host, int session, const char *fields)
+static void try_exec(struct host *host, int session)
 {
 	char *argv[] = { (char *)(uintptr_t)host->product_program,
-			 (char *)(uintptr_t)fields, NULL };
+			 (char *)(uintptr_t)host->options.fields,
+			 (char *)(uintptr_t)host->options.schema, NULL };
 	char *nothing[] = { NULL };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -230,7 +236,7 @@ static void try_preflight(struct host *host, int slot,
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		try_exec(host, pair[1], "20");
+		try_exec(host, pair[1]);
 	}
 	close(pair[1]);
 	host->try[slot].pid = m.pid = pid;
@@ -367,7 +373,7 @@ static void view_answer(struct host *host, int client)
 
 	v->head.type = VIEW_PRODUCT;
 	v->head.size = sizeof(*v);
-	snprintf(v->name, sizeof(v->name), NAME);
+	snprintf(v->name, sizeof(v->name), "%s", host->options.name);
 	if (host->counting) {
 		v->asked += 1000;
 		v->answered += 1000;
@@ -402,7 +408,8 @@ uint64_t host_records(const struct host *host)
 	char path[256];
 	struct stat st = { 0 };
 
-	snprintf(path, sizeof(path), "%s/content/%s/journal", host->dir, NAME);
+	snprintf(path, sizeof(path), "%s/content/%s/journal", host->dir,
+		 host->options.name);
 	(void)!stat(path, &st);
 	return (uint64_t)st.st_size / 1024;
 }
@@ -411,7 +418,8 @@ void host_kill_at(struct host *host, uint64_t records)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/content/%s/journal", host->dir, NAME);
+	snprintf(path, sizeof(path), "%s/content/%s/journal", host->dir,
+		 host->options.name);
 	host->journal = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	assert_true(inotify_add_watch(host->journal, path, IN_MODIFY) >= 0);
 	host->kill_at = records;
@@ -541,10 +549,21 @@ static void key_make(struct host *host)
 void host_start(struct host *ret_host, const char *agent_program,
 		const char *product_program, uint32_t reload)
 {
-	static const char policy[] = "[*]\nchannel = local\n";
+	static const struct host_options options = { .name = "tester",
+		.schema = "test/1", .fields = "20", .policy = POLICY };
+
+	host_start_as(ret_host, agent_program, product_program, reload,
+		      &options);
+}
+
+void host_start_as(struct host *ret_host, const char *agent_program,
+		   const char *product_program, uint32_t reload,
+		   const struct host_options *options)
+{
 	struct host *host = ret_host;
 
 	memset(host, 0, sizeof(*host));
+	host->options = *options;
 	host->journal = -1;
 	host->agent_program = agent_program;
 	host->product_program = product_program;
@@ -556,8 +575,12 @@ void host_start(struct host *ret_host, const char *agent_program,
 	make_dir(host->dir, "etc");
 	make_dir(host->dir, "etc/content.d");
 	make_dir(host->dir, "etc/site-keys.d");
-	write_file(host->dir, "etc/content.d/all.conf", policy,
-		   sizeof(policy) - 1);
+	write_file(host->dir, "etc/content.d/all.conf", options->policy,
+		   strlen(options->policy));
+	if (options->root) {
+		write_file(host->dir, "root.json", options->root,
+			   options->root_length);
+	}
 	key_make(host);
 	host->view = listen_at(host->dir, "view.sock");
 	host_agent_start(host);
@@ -624,8 +647,8 @@ static void site_sign(struct host *host, const char *bundle,
 	json_t *body, *whole;
 
 	version_hex(hash, hex);
-	body = json_pack("{s:i, s:s, s:s, s:s}", "format", 1, "product", NAME,
-			 "hash", hex, "valid_until", "2099-01-01T00:00:00Z");
+	body = json_pack("{s:i, s:s, s:s, s:s}", "format", 1, "product",
+			 host->options.name, "hash", hex, "valid_until", "2099-01-01T00:00:00Z");
 	assert_int_equal(canon_write(body, &bytes, &length), 0);
 	assert_int_equal(key_sign(host->key, bytes, length, signature, &size),
 			 0);
@@ -656,7 +679,8 @@ void host_bundle(struct host *host, const struct host_version *v,
 	make_dir(ret_path, "targets/blob");
 	d = json_pack("{s:i, s:s, s:s, s:i, s:s, s:s, s:i, s:i, s:i, s:i, s:b,"
 		      " s:[o], s:o}",
-		      "format", 1, "product", NAME, "version", version,
+		      "format", 1, "product", host->options.name,
+		      "version", version,
 		      "number", (int)v->number, "class", "code", "schema",
 		      "test/1", "fields", (int)v->fields, "bake_s",
 		      (int)v->bake_s, "min_events", (int)v->min_events,
@@ -743,16 +767,23 @@ int host_ask(struct host *host, const char *request, int fd,
 	return r - 1;
 }
 
+static void request_make(const struct host *host, const char *word,
+			 char ret_request[128])
+{
+	snprintf(ret_request, 128, "{\"do\":\"%s\",\"product\":\"%s\"}", word,
+		 host->options.name);
+}
+
 int host_submit(struct host *host, const struct host_version *version,
 		uint8_t ret_hash[32])
 {
-	char path[128];
+	char path[128], request[128];
 	int fd, r;
 
 	host_bundle(host, version, path, ret_hash);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = host_ask(host, "{\"do\":\"submit\",\"product\":\"" NAME "\"}", fd,
-		     NULL, 0);
+	request_make(host, "submit", request);
+	r = host_ask(host, request, fd, NULL, 0);
 	close(fd);
 	return r;
 }
@@ -760,15 +791,14 @@ int host_submit(struct host *host, const struct host_version *version,
 void host_bring(struct host *host, const struct host_version *version,
 		uint8_t ret_hash[32])
 {
-	static const char request[] =
-		"{\"do\":\"submit\",\"product\":\"" NAME "\"}";
-	char path[128];
+	char path[128], request[128];
 	int fd, client = ask_connect(host);
 
 	host_bundle(host, version, path, ret_hash);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(pass_send(client, request, sizeof(request) - 1, &fd,
-				   1, 0), 0);
+	request_make(host, "submit", request);
+	assert_int_equal(pass_send(client, request, strlen(request), &fd, 1,
+				   0), 0);
 	close(fd);
 	host_serve(host, 50);
 	close(client);
@@ -776,8 +806,10 @@ void host_bring(struct host *host, const struct host_version *version,
 
 int host_show(struct host *host, char *ret_records, size_t size)
 {
-	return host_ask(host, "{\"do\":\"show\",\"product\":\"" NAME "\"}",
-			-1, ret_records, size);
+	char request[128];
+
+	request_make(host, "show", request);
+	return host_ask(host, request, -1, ret_records, size);
 }
 
 void host_version(struct host *host, const uint8_t hash[32], char *ret_text,

@@ -33,7 +33,16 @@ struct host_version {
 	struct host_case corpus[4];     /* name null: no more */
 };
 
+/* Null members: product "tester" of schema test/1 with 20 fields, and the
+ * policy `channel = local` for all. */
+struct host_options {
+	const char *name, *schema, *fields, *policy;
+	const void *root;               /* first trusted root metadata */
+	size_t root_length;
+};
+
 struct host {
+	struct host_options options;
 	const char *agent_program, *product_program;
 	char dir[64];
 	pid_t agent;
@@ -66,6 +75,9 @@ struct host {
 
 void host_start(struct host *ret_host, const char *agent_program,
 		const char *product_program, uint32_t reload);
+void host_start_as(struct host *ret_host, const char *agent_program,
+		   const char *product_program, uint32_t reload,
+		   const struct host_options *options);
 void host_stop(struct host *host);
 /* The agent alone: again; by SIGKILL; in good order. */
 void host_agent_start(struct host *host);

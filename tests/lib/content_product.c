@@ -2,7 +2,7 @@
 /*
  * content_product - a product that does what its content says
  *
- * argv[1]: number of fields that it states. The content's file `rules` has one
+ * argv[1]: number of fields that it states; argv[2]: its schema. The content's file `rules` has one
  * order a line:
  *
  *   deny WORD       deny files that hold WORD
@@ -86,7 +86,8 @@ int main(int argc, char **argv)
 	struct bailey_event *event;
 	struct rules rules = { .deny = "" };
 
-	if (bailey_client_connect(&client, BAILEY_API, "test/1",
+	if (bailey_client_connect(&client, BAILEY_API,
+				  argc > 2 ? argv[2] : "test/1",
 				  argc > 1 ? strtoul(argv[1], NULL, 10)
 					   : 20) < 0) {
 		return 64;

@@ -51,7 +51,7 @@ static bool story(uint32_t reload, uint64_t records,
 	host_kill_at(&host, host_records(&host) + records);
 	host_bring(&host, next, hash);
 	host_version(&host, hash, text, sizeof(text));
-	if (!text[0]) {
+	if (!strstr(text, "\"kept\":true")) {
 		host_bring(&host, next, hash);
 	}
 	host_await(&host, hash, end);
