@@ -623,12 +623,12 @@ static void look_at_failure(int r)
 
 static void one_operation(void)
 {
-	uint64_t chance = draw(12);
+	uint64_t chance = draw(9);
 	int r;
 
 	if (chance < 4) {
 		cut_disk_fault(cut, (enum cut_fault)(CUT_POWER + chance),
-			       draw(40));
+			       draw(1 + draw(30)));
 	}
 	r = operate();
 	look_at_failure(r);
