@@ -32,9 +32,9 @@ static int open_slots(struct store *store)
 	if (r < 0) {
 		return store_say_errno(store, r, SLOT_SLOTS);
 	}
+	/* Its name is synced with the journal's, below. */
 	store->slots = r;
-	r = disk->body->sync(disk, store->dir);
-	return r < 0 ? store_say_errno(store, r, SLOT_SLOTS) : 0;
+	return 0;
 }
 
 /* 1: the whole slot that `current` leads to; 0: there is none. */

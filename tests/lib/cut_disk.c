@@ -468,8 +468,9 @@ static int cut_read_link(struct disk *disk, int dir, const char *name,
 	uint32_t inode = look_up(cut, inode_of(cut, dir), name);
 	const struct cut_bytes *seen = &cut->inode[inode].seen;
 
-	if (power_off(cut) || inode == 0) {
-		return power_off(cut) ? -EIO : -ENOENT;
+	/* Answered without power too: tests look where it led. */
+	if (inode == 0) {
+		return -ENOENT;
 	}
 	if (cut->inode[inode].type != DISK_LINK) {
 		return -EINVAL;

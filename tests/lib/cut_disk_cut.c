@@ -56,25 +56,48 @@ static void decide_names(struct after *a)
 
 /* ---- bytes ---- */
 
-/* Where a file grew and its bytes were not written: zeros, or what somebody
- * else had there before. */
-static void stale(struct after *a, uint8_t *at, uint32_t n)
+/* Blocks that a file got when it grew, and that were not written: what stood in
+ * them before, often a piece of a file that is no more. `from` is where in it;
+ * the pieces are in sequence, as blocks are. */
+struct old_blocks {
+	const struct cut_bytes *bytes;  /* null: zeros */
+	uint32_t from;
+};
+
+static struct old_blocks choose_blocks(struct after *a)
 {
-	const struct cut_inode *other =
-		&a->from->inode[draw(a, a->from->inodes)];
+	const struct cut_disk *disk = a->from;
+	struct old_blocks blocks = { NULL, 0 };
+	uint32_t at = (uint32_t)draw(a, disk->inodes);
+	bool longest = draw(a, 2);
 
-	memset(at, 0, n);
-	if (draw(a, 2) && other->seen.size >= n) {
-		uint32_t sectors = other->seen.size / SECTOR + 1;
-		uint32_t from = (uint32_t)draw(a, sectors) * SECTOR;
-
-		if (from + n <= other->seen.size) {
-			memcpy(at, other->seen.at + from, n);
+	if (draw(a, 2)) {
+		return blocks;
+	}
+	/* Half of them from the longest one. */
+	for (uint32_t i = 0; longest && i < disk->inodes; i++) {
+		if (disk->inode[i].seen.size > disk->inode[at].seen.size) {
+			at = i;
 		}
+	}
+	blocks.bytes = &disk->inode[at].seen;
+	blocks.from = (uint32_t)draw(a, blocks.bytes->size / SECTOR + 1) *
+		SECTOR;
+	return blocks;
+}
+
+static void stale(const struct old_blocks *blocks, uint32_t skip,
+		  uint8_t *at, uint32_t n)
+{
+	uint32_t from = blocks->from + skip;
+
+	if (blocks->bytes != NULL && from + n <= blocks->bytes->size) {
+		memcpy(at, blocks->bytes->at + from, n);
 	}
 }
 
 static void decide_sector(struct after *a, const struct cut_inode *old,
+			  const struct old_blocks *blocks,
 			  struct cut_bytes *bytes, uint32_t at)
 {
 	uint32_t n = bytes->size - at < SECTOR ? bytes->size - at : SECTOR;
@@ -85,14 +108,16 @@ static void decide_sector(struct after *a, const struct cut_inode *old,
 			n = (uint32_t)draw(a, n + 1);
 		}
 		memcpy(bytes->at + at, old->seen.at + at, n);
-	} else if (a->seed & 1 && at >= old->kept.size && draw(a, 2)) {
-		stale(a, bytes->at + at, n);
+	} else if (a->seed & 1 && at >= old->kept.size) {
+		stale(blocks, at - old->kept.size, bytes->at + at, n);
 	}
 }
 
 static void decide_bytes(struct after *a, const struct cut_inode *old,
 			 struct cut_bytes *bytes)
 {
+	struct old_blocks blocks = { NULL, 0 };
+
 	if (!old->split) {
 		cut_bytes_copy(bytes, &old->seen);
 		return;
@@ -111,9 +136,13 @@ static void decide_bytes(struct after *a, const struct cut_inode *old,
 			bytes->mode = old->seen.mode;
 		}
 	}
+	if (a->seed & 1) {
+		blocks = choose_blocks(a);
+	}
 	for (uint32_t s = 0; s * SECTOR < bytes->size; s++) {
 		if (old->dirty[s / 64] >> s % 64 & 1) {
-			decide_sector(a, old, bytes, s * SECTOR);
+			decide_sector(a, old, &blocks, bytes,
+				      s * SECTOR);
 		}
 	}
 }

@@ -50,6 +50,10 @@ static uint8_t boot;                    /* of the host that runs now */
 /* The run that is cut. */
 static struct cut_disk *cut;
 static struct store *store;
+/* What `current` led to after the last call that was good; 0: nothing. */
+static uint8_t promised[JOURNAL_HASH];
+/* And where else in the call that is under way. */
+static uint8_t led[JOURNAL_HASH];
 /* What is known to be written and synced. */
 static struct state known;
 static uint64_t known_sequence;
@@ -278,6 +282,9 @@ static void same_state(const struct state *a, const struct state *b)
 		same_version(&a->version[i],
 			     state_find(b, a->version[i].hash));
 	}
+	if (memcmp(a->activating, b->activating, JOURNAL_HASH) != 0) {
+		wrong("an activation that nobody abandoned");
+	}
 	if (memcmp(a->host.active, b->host.active, JOURNAL_HASH) != 0 ||
 	    memcmp(a->host.pin, b->host.pin, JOURNAL_HASH) != 0 ||
 	    a->host.floor != b->host.floor ||
@@ -344,6 +351,36 @@ static void go_on(struct store *s)
 	}
 }
 
+/* Where `current` leads, 0: nowhere. */
+static void where(const struct store *s, uint8_t ret_hash[JOURNAL_HASH])
+{
+	if (slot_pointed(s->disk, s->dir, ret_hash) != 0) {
+		memset(ret_hash, 0, JOURNAL_HASH);
+	}
+}
+
+/* A start may come before the recovery: it finds what was promised, or where
+ * the call under way has led, whole. */
+static void look_before(struct store *s)
+{
+	uint8_t found[JOURNAL_HASH], seen[JOURNAL_HASH];
+
+	where(s, found);
+	where(store, seen);
+	if (memcmp(seen, promised, sizeof(seen)) != 0) {
+		memcpy(led, seen, sizeof(led));
+	}
+	if (memcmp(found, promised, sizeof(found)) != 0 &&
+	    memcmp(found, led, sizeof(found)) != 0) {
+		wrong("current leads back before the recovery");
+	}
+	if (!store_hash_none(found)) {
+		s->slots = s->disk->body->open_dir(s->disk, s->dir,
+						   SLOT_SLOTS);
+		look_at_slot(s, found);
+	}
+}
+
 static void cut_once(uint64_t cut_seed)
 {
 	static struct state expected;
@@ -352,6 +389,7 @@ static void cut_once(uint64_t cut_seed)
 	struct store *s = open_on(after);
 
 	cuts++;
+	look_before(s);
 	boot++;
 	if (store_recover(s) < 0) {
 		wrong("recovery: %s", store_reason(s));
@@ -379,6 +417,10 @@ static void cut_once(uint64_t cut_seed)
 /* What the store knows is synced, as soon as it has read it all. */
 static void learn(void)
 {
+	if (store->settled) {
+		where(store, promised);
+		memcpy(led, promised, sizeof(led));
+	}
 	if (store->loaded && store->journal.sequence != known_sequence) {
 		known = store->state;
 		known_sequence = store->journal.sequence;
@@ -581,12 +623,12 @@ static void look_at_failure(int r)
 
 static void one_operation(void)
 {
-	uint64_t chance = draw(12);
+	uint64_t chance = draw(9);
 	int r;
 
 	if (chance < 4) {
 		cut_disk_fault(cut, (enum cut_fault)(CUT_POWER + chance),
-			       draw(40));
+			       draw(1 + draw(30)));
 	}
 	r = operate();
 	look_at_failure(r);
@@ -608,6 +650,7 @@ static void one_run(void)
 {
 	boot = 1;
 	memset(&known, 0, sizeof(known));
+	memset(promised, 0, sizeof(promised));
 	known_sequence = 0;
 	cut = cut_disk_new();
 	store = open_on(cut);
