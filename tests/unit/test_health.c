@@ -279,7 +279,7 @@ static void test_bad(void **state)
 
 static void begin_after_quiet_days(void)
 {
-	static const struct health_goal goal = { .bake_ms = 1, .min_events = 1 };
+	static const struct health_goal goal = { 1, 1 };
 	struct health_observation o = { .took_us = 50 };
 
 	health_init(&health);
