@@ -220,8 +220,8 @@ static const struct bad {
 	  { 0, 0, 0, 1, 1, 20, 0 } },
 	{ "loses 20 % of the news", HEALTH_DROPS, 2500,
 	  { 0, 0, 0, 1, 1, 1, 0.2 } },
-	{ "misses a quarter", HEALTH_MISS_RATE, 5000,
-	  { 0, 0.12, 0, 1, 1, 1, 0 } },
+	{ "misses two fifths", HEALTH_MISS_RATE, 2500,
+	  { 0, 0.2, 0, 1, 1, 1, 0 } },
 };
 
 /* Answers until one trial of it was reverted by the right measure. */
