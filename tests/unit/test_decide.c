@@ -345,7 +345,11 @@ static void test_roll_back(void **state)
 	in.policy[VERSION_CODE].pause = 1;
 	want(&in, REVERT, ROLL_BACK, OLDER);
 	in.policy[VERSION_CODE].override_pause = 1;
-	want(&in, HOLD, OVERRIDE_PAUSE, NEXT);
+	want(&in, HOLD, OVERRIDE_PAUSE, RUNNING);
+	/* Nor does the other class go on meanwhile. */
+	in.version[NEXT].class = VERSION_DATA;
+	want(&in, HOLD, OVERRIDE_PAUSE, RUNNING);
+	in.version[NEXT].class = VERSION_CODE;
 	in.policy[VERSION_CODE].override_pause = 0;
 	in.policy[VERSION_CODE].pin = POLICY_PINNED;
 	in.pinned[VERSION_CODE] = RUNNING;
