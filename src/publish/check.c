@@ -13,20 +13,13 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "content/lease.h"
+#include "publish/check.h"
 
 #define SOON_S (2 * 86400)      /* of an offline role: time to find people */
-#define LEASE_MOST 2047u
 
-struct check {
-	struct publish *p;
-	json_t *findings, *roles;
-	bool bad;
-	uint64_t files;
-};
-
-__attribute__((format(printf, 4, 5)))
-static void find(struct check *c, const char *level, const char *what,
-		 const char *format, ...)
+void check_find(struct check *c, const char *level, const char *what,
+		const char *format, ...)
 {
 	char text[512];
 	va_list list;
@@ -62,10 +55,10 @@ static void look_at_expiry(struct check *c, enum pub_role role,
 		(json_int_t)meta_version(tree), "expires", text, "left_s",
 		(json_int_t)left));
 	if (left <= 0) {
-		find(c, "bad", name, "expired at %s; hosts take nothing new: "
+		check_find(c, "bad", name, "expired at %s; hosts take nothing new: "
 		     "bailey-publish expire %s", text, pub_role_word(role));
 	} else if (left < soon) {
-		find(c, "warn", name, "expires at %s: bailey-publish expire "
+		check_find(c, "warn", name, "expires at %s: bailey-publish expire "
 		     "%s", text, pub_role_word(role));
 	}
 }
@@ -78,9 +71,9 @@ static void look_at_signatures(struct check *c, enum pub_role role,
 
 	pub_role_name(c->p, role, name);
 	if (!delegator || meta_keys(delegator, name, &keys) < 0) {
-		find(c, "bad", name, "nobody delegates it");
+		check_find(c, "bad", name, "nobody delegates it");
 	} else if (!meta_enough(tree, &keys)) {
-		find(c, "bad", name, "%d valid signatures, %lld are needed",
+		check_find(c, "bad", name, "%d valid signatures, %lld are needed",
 		     meta_count(tree, &keys), (long long)keys.threshold);
 	}
 }
@@ -105,7 +98,7 @@ static void look_at_roots(struct check *c)
 			     &length);
 		r = r ? r : meta_read(bytes, length, &root, &fault);
 		if (r < 0 || meta_version(root) != v) {
-			find(c, "bad", path, "%s", fault.text[0] ? fault.text
+			check_find(c, "bad", path, "%s", fault.text[0] ? fault.text
 			     : r ? strerror(-r) : "it is of another version");
 			json_decref(root);
 			break;
@@ -136,13 +129,13 @@ static bool file_is(struct check *c, const char *path, const json_t *entry)
 	c->files++;
 	pub_progress("checking", c->files % 1000, 1000);
 	if (r < 0) {
-		find(c, "bad", path, "%s: release it again from a workspace "
+		check_find(c, "bad", path, "%s: release it again from a workspace "
 		     "that has it", strerror(-r));
 		return false;
 	}
 	version_hex(file.sha256, hex);
 	if ((int64_t)file.length != length || !hash || strcmp(hex, hash)) {
-		find(c, "bad", path, "its length or hash is not what is "
+		check_find(c, "bad", path, "its length or hash is not what is "
 		     "signed");
 		return false;
 	}
@@ -175,12 +168,12 @@ static void look_at_version(struct check *c, const char *target,
 
 	r = r ? r : version_parse(bytes, length, &v, &fault);
 	if (r < 0) {
-		find(c, "bad", target, "%s",
+		check_find(c, "bad", target, "%s",
 		     fault.text[0] ? fault.text : strerror(-r));
 		return;
 	}
 	if (!version_target_agrees(v, target)) {
-		find(c, "bad", target, "it says that it is another version");
+		check_find(c, "bad", target, "it says that it is another version");
 	}
 	for (size_t i = 0; i < v->files; i++) {
 		look_at_blob(c, &v->file[i]);
@@ -204,36 +197,36 @@ static const json_t *target_in(const struct check *c, enum pub_role role,
 static void look_at_lease(struct check *c, const char *target,
 			  const char *path)
 {
-	struct json_fault fault = { "" };
-	cleanup_json_tree json_t *tree = NULL;
+	struct lease_error error = { "" };
 	cleanup_free char *bytes = NULL;
-	const char *release, *hash, *its;
+	char release[VERSION_TARGET], hex[VERSION_HEX];
 	const json_t *entry;
-	struct json_at top;
-	int64_t until;
+	const char *its;
+	struct lease lease;
 	size_t length;
-	int r = pub_read(c->p->repository, path, LEASE_MOST, &bytes, &length);
+	int r = pub_read(c->p->repository, path, LEASE_BYTES, &bytes, &length);
 
-	r = r ? r : json_read(bytes, length, LEASE_MOST, &tree, &top, &fault);
-	r = r ? r : json_text(&top, "release", VERSION_TARGET, &release);
-	r = r ? r : json_text(&top, "hash", VERSION_HEX, &hash);
-	r = r ? r : json_time(&top, "valid_until", &until);
+	r = r ? r : lease_parse(bytes, length, c->p->product, &lease, &error);
 	if (r < 0) {
-		find(c, "bad", target, "%s",
-		     fault.text[0] ? fault.text : strerror(-r));
+		check_find(c, "bad", target, "%s",
+			   error.text[0] ? error.text : strerror(-r));
 		return;
 	}
+	version_target(lease.product, (enum version_class)lease.class,
+		       lease.number, release);
+	version_hex(lease.hash, hex);
 	entry = target_in(c, PUB_CONTENT, release);
 	entry = entry ? entry : target_in(c, PUB_DATA, release);
 	its = json_string_value(json_object_get(
 		json_object_get(entry, "hashes"), "sha256"));
-	if (!its || strcmp(its, hash) != 0) {
-		find(c, "bad", target, "it names %s, which content does not "
-		     "list with that hash", release);
+	if (!its || strcmp(its, hex) != 0) {
+		check_find(c, "bad", target, "it names %s, which content does "
+			   "not list with that hash", release);
 	}
-	if (until <= c->p->now) {
-		find(c, "warn", target, "the lease has ended: no host starts "
-		     "anything new; bailey-publish gate renews it");
+	if (lease.valid_until_s <= c->p->now) {
+		check_find(c, "warn", target, "the lease has ended: no host "
+			   "starts anything new; bailey-publish gate renews "
+			   "it");
 	}
 }
 
@@ -304,7 +297,7 @@ static void look_at_role(struct check *c, enum pub_role role)
 	pub_role_name(c->p, role, name);
 	if (doc->draft) {
 		draft_missing(c->p, role, missing, sizeof(missing));
-		find(c, "note", name, "version %lld waits: %s",
+		check_find(c, "note", name, "version %lld waits: %s",
 		     (long long)meta_version(doc->draft),
 		     missing[0] ? missing : "signed, to be released");
 	}
@@ -328,7 +321,7 @@ json_t *check_repository(struct publish *p)
 			   .roles = json_array() };
 
 	if (!p->doc[PUB_TIMESTAMP].released) {
-		find(&c, "bad", "repository", "nothing is released yet: "
+		check_find(&c, "bad", "repository", "nothing is released yet: "
 		     "bailey-publish release");
 	}
 	look_at_roots(&c);
@@ -337,6 +330,9 @@ json_t *check_repository(struct publish *p)
 	}
 	for (int i = 0; i < PUB_DRAFTS && !pub_interrupted(); i++) {
 		look_at_targets(&c, (enum pub_role)i);
+	}
+	if (!c.bad && !pub_interrupted()) {
+		check_as_client(&c);
 	}
 	pub_progress("", 0, 0);
 	return json_pack("{s:s,s:b,s:I,s:o,s:o}", "product", p->product,

@@ -13,15 +13,13 @@
 
 #include "base/text.h"
 #include "config/conf.h"
+#include "content/lease.h"
 
-#define BUCKETS (1ull << 48)
-#define LEASE_MOST 2047u
 #define SALT 16
 #define VALID_S 300u
-#define VALID_MOST_S (90u * 86400u)
-#define STRATUM 32u
 
-static const char *const ring_names[] = { "early", "general", "late", NULL };
+#define RING_NAME(sym, num, name) name,
+static const char *const ring_names[] = { LEASE_RING_TABLE(RING_NAME) NULL };
 
 static json_t *lease_new(const struct publish *p)
 {
@@ -91,11 +89,11 @@ static int take_share(const char *text, uint64_t *ret_bound)
 	double share;
 
 	if (strcmp(text, "all") == 0) {
-		*ret_bound = BUCKETS;
+		*ret_bound = LEASE_BUCKETS;
 		return 0;
 	}
 	if (conf_number(text, ret_bound, &rest) == 0 && !*rest &&
-	    *ret_bound <= BUCKETS) {
+	    *ret_bound <= LEASE_BUCKETS) {
 		return 0;
 	}
 	share = strtod(text, &end);
@@ -105,14 +103,14 @@ static int take_share(const char *text, uint64_t *ret_bound)
 			  "a number of buckets up to 2^48", text);
 		return -EINVAL;
 	}
-	*ret_bound = (uint64_t)llround(share / 100 * (double)BUCKETS);
+	*ret_bound = (uint64_t)llround(share / 100 * (double)LEASE_BUCKETS);
 	return 0;
 }
 
 static bool stratum_good(const char *name)
 {
 	return strcmp(name, "*") == 0 ||
-	       (strlen(name) < STRATUM && version_path_good(name) &&
+	       (strlen(name) < LEASE_STRATUM && version_path_good(name) &&
 		!strchr(name, '/'));
 }
 
@@ -121,7 +119,7 @@ static int take_admit(json_t *lease, const char *text)
 {
 	json_t *admitted = json_object_get(lease, "admitted"), *strata;
 	const char *equals = strchr(text, '=');
-	char left[2 * STRATUM];
+	char left[2 * LEASE_STRATUM];
 	const char *stratum = "*";
 	char *slash;
 	uint64_t bound;
@@ -167,7 +165,7 @@ static int take_dwell(json_t *lease, const char *text)
 			    (int)(equals - text), text);
 	}
 	if (!equals || conf_seconds(equals + 1, &seconds) ||
-	    seconds > 365u * 86400u) {
+	    seconds > LEASE_DWELL_MOST_S) {
 		pub_error("--dwell %s: write RING=T, T as 30s, 5m, 2h or 1d",
 			  text);
 		return -EINVAL;
@@ -183,7 +181,7 @@ static int take_dwell(json_t *lease, const char *text)
 static int take_passes(json_t *lease, const char *text)
 {
 	const char *equals = strchr(text, '='), *rest = "";
-	char stratum[STRATUM] = "";
+	char stratum[LEASE_STRATUM] = "";
 	uint64_t n;
 
 	if (equals) {
@@ -284,11 +282,15 @@ static int take_numbers(struct publish *p, const struct pub_args *args,
 		json_object_get(lease, "passes_needed"));
 	uint64_t valid = VALID_S;
 	char until[PUB_TIME];
-	int r = pub_duration(args, "poll", 10, 86400, &poll);
+	char issued[PUB_TIME];
+	int r = pub_duration(args, "poll", LEASE_POLL_LEAST_S,
+			     LEASE_POLL_MOST_S, &poll);
 
-	r = r ? r : pub_duration(args, "jitter", 0, 86400, &jitter);
-	r = r ? r : pub_duration(args, "valid", 1, VALID_MOST_S, &valid);
+	r = r ? r : pub_duration(args, "jitter", 0, LEASE_POLL_MOST_S,
+				 &jitter);
+	r = r ? r : pub_duration(args, "valid", 1, LEASE_LIFE_MOST_S, &valid);
 	r = r ? r : pub_number(args, "passes-needed", 0, UINT32_MAX, &needed);
+	pub_time(p->now, issued);
 	pub_time(p->now + (int64_t)valid, until);
 	if (r == 0 &&
 	    (json_object_set_new(lease, "poll_s",
@@ -297,6 +299,7 @@ static int take_numbers(struct publish *p, const struct pub_args *args,
 				 json_integer((json_int_t)jitter)) < 0 ||
 	     json_object_set_new(lease, "passes_needed",
 				 json_integer((json_int_t)needed)) < 0 ||
+	     json_object_set_new(lease, "issued", json_string(issued)) < 0 ||
 	     json_object_set_new(lease, "valid_until",
 				 json_string(until)) < 0)) {
 		r = -ENOMEM;
@@ -319,13 +322,16 @@ static int take_each(const struct pub_args *args, const char *option,
 	return r;
 }
 
-/* It may only name what hosts can find in content, and must be small. */
+/* It may only name what hosts can find, and has to be one for them. */
 static int check_lease(const struct publish *p, const json_t *lease)
 {
 	const char *release = json_string_value(json_object_get(lease,
 								"release"));
 	cleanup_free char *text = json_dumps(lease, JSON_COMPACT);
+	struct lease_error error = { "" };
+	struct lease parsed;
 	bool there = false;
+	int r;
 
 	if (!release) {
 		pub_error("say which version it is for: gate --release "
@@ -342,12 +348,13 @@ static int check_lease(const struct publish *p, const json_t *lease)
 			  release);
 		return -ENOENT;
 	}
-	if (!text || strlen(text) > LEASE_MOST) {
-		pub_error("the lease would be over %u bytes; name fewer "
-			  "strata and versions", LEASE_MOST);
-		return -EFBIG;
+	r = text ? lease_parse(text, strlen(text), p->product, &parsed,
+			       &error) : -ENOMEM;
+	if (r < 0) {
+		pub_error("hosts would refuse the lease: %s",
+			  error.text[0] ? error.text : strerror(-r));
 	}
-	return 0;
+	return r;
 }
 
 static int gate_run(struct publish *p, const struct pub_args *args)

@@ -74,12 +74,33 @@ static int keep_record(struct publish *p, const char *hash,
 	return r;
 }
 
-static int find_program(const char *given, char ret_path[PATH_MAX])
+/* Where it was built or installed, seen from this program. */
+static bool find_near(char ret_path[PATH_MAX])
 {
-	char own[PATH_MAX - 32];
-	ssize_t n;
+	static const char *const places[] = {
+		"", "../agent/", "../../bin/", "../bin/"
+	};
+	char own[PATH_MAX - 64];
+	ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
 	char *slash;
 
+	own[n > 0 ? n : 0] = '\0';
+	slash = strrchr(own, '/');
+	for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]);
+	     i++) {
+		text_format(ret_path, PATH_MAX, "%.*s/%sbailey-preflight",
+			    (int)(slash - own), own, places[i]);
+		if (access(ret_path, X_OK) == 0) {
+			return true;
+		}
+	}
+	text_format(ret_path, PATH_MAX, "%s/bailey-preflight",
+		    BAILEY_LIBEXEC);
+	return access(ret_path, X_OK) == 0;
+}
+
+static int find_program(const char *given, char ret_path[PATH_MAX])
+{
 	if (given) {
 		if (realpath(given, ret_path)) {
 			return 0;
@@ -87,19 +108,7 @@ static int find_program(const char *given, char ret_path[PATH_MAX])
 		pub_error("cannot run %s: %s", given, strerror(errno));
 		return result_errno();
 	}
-	n = readlink("/proc/self/exe", own, sizeof(own) - 1);
-	own[n > 0 ? n : 0] = '\0';
-	slash = strrchr(own, '/');
-	if (slash) {
-		text_format(ret_path, PATH_MAX, "%.*s/bailey-preflight",
-			    (int)(slash - own), own);
-		if (access(ret_path, X_OK) == 0) {
-			return 0;
-		}
-	}
-	text_format(ret_path, PATH_MAX, "%s/bailey-preflight",
-		    BAILEY_LIBEXEC);
-	if (access(ret_path, X_OK) == 0) {
+	if (find_near(ret_path)) {
 		return 0;
 	}
 	pub_error("cannot find bailey-preflight in %s; install it, or name it "

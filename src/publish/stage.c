@@ -455,6 +455,25 @@ static int store(struct publish *p, const struct stage_options *options,
 	return r;
 }
 
+/* Sizes that the policy bounds, for data. */
+static int check_sizes(const struct publish *p, const struct version *version)
+{
+	const json_t *policy = json_object_get(p->state, "policy");
+	uint64_t bytes = (uint64_t)json_integer_value(
+		json_object_get(policy, "max_bytes"));
+	uint64_t files = (uint64_t)json_integer_value(
+		json_object_get(policy, "max_files"));
+
+	if (version->kind == VERSION_DATA &&
+	    (version_over(version, bytes) || version->files > files)) {
+		pub_error("more than the policy for data allows: %llu files, "
+			  "%llu bytes", (unsigned long long)files,
+			  (unsigned long long)bytes);
+		return -EFBIG;
+	}
+	return 0;
+}
+
 int stage_add(struct publish *p, const struct stage_options *options)
 {
 	cleanup_version struct version *version = malloc(sizeof(*version));
@@ -473,6 +492,6 @@ int stage_add(struct publish *p, const struct stage_options *options)
 	version->files = list.count;
 	r = r ? r : make_corpus(options, &corpus, version);
 	r = r ? r : make_events(options, version);
-	r = r ? r : store(p, options, version, files, corpus);
-	return r;
+	r = r ? r : check_sizes(p, version);
+	return r ? r : store(p, options, version, files, corpus);
 }
