@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+static_assert(VERSION_DATA + 1 == LEASE_CLASSES, "one policy per class");
+
 /* One decision being made. */
 struct deciding {
 	const struct decide_inputs *in;
