@@ -53,6 +53,9 @@ int run_find_monitor(char ret_path[RUN_PATH])
 /* bailey-updater, likewise. */
 int run_find_updater(char ret_path[RUN_PATH])
 	__attribute__((warn_unused_result));
+/* bailey-publish, likewise. */
+int run_find_publish(char ret_path[RUN_PATH])
+	__attribute__((warn_unused_result));
 /* A manifest: a path, or the name of one that is installed or built. */
 int run_find_manifest(const char *name, const char *etc,
 		      char ret_path[RUN_PATH])

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+static_assert(VERSION_DATA + 1 == LEASE_CLASSES, "one policy per class");
+
 /* One decision being made. */
 struct deciding {
 	const struct decide_inputs *in;
@@ -202,31 +204,48 @@ static bool go_back(struct deciding *d, enum decide_reason reason,
 	return say(d, DECIDE_DO_REVERT, reason, target, 0);
 }
 
-/* The gate says to go back, and that concerns what runs. Who pinned himself
- * to it knows better; who said that nothing is to change, too. While there is
- * nowhere to go, nothing newer comes either. */
-static bool roll_back(struct deciding *d, const struct decide_version *running)
+/* Whether the gate says to go back from what runs; ret_most: to what at most.
+ * To a version that is not known here: only from one that is named. */
+static bool told_to_roll_back(const struct deciding *d,
+			      const struct decide_version *running,
+			      uint64_t *ret_most)
 {
 	const struct decide_lease *lease = &d->in->lease;
-	const struct policy *policy = policy_of(d, d->in->running);
+	const struct decide_version *back = at(d, lease->back);
 	bool named = d->in->running == lease->release ||
 		     is(running, DECIDE_IS_HALTED);
-	uint64_t most = UINT64_MAX;
 
-	if (!d->live || !lease->roll_back || policy->override_pause ||
-	    (policy->pin == POLICY_PINNED &&
-	     d->in->pinned[running->class] == d->in->running)) {
+	*ret_most = UINT64_MAX;
+	if (!d->live || !lease->roll_back) {
 		return false;
 	}
-	if (lease->back == DECIDE_NONE) {
-		return named && go_back(d, DECIDE_BECAUSE_ROLL_BACK, most);
+	if (!back) {
+		return named;
 	}
-	if (running->number <= at(d, lease->back)->number) {
+	if (!named || newest_good(d, back->number) != DECIDE_NONE) {
+		*ret_most = back->number;
+	}
+	return running->number > back->number;
+}
+
+/* Who pinned himself to what runs knows better; who said that nothing is to
+ * change, too. But nothing newer comes meanwhile. */
+static bool roll_back(struct deciding *d, const struct decide_version *running)
+{
+	const struct policy *policy = policy_of(d, d->in->running);
+	uint64_t most;
+
+	if (!told_to_roll_back(d, running, &most)) {
 		return false;
 	}
-	if (!named ||
-	    newest_good(d, at(d, lease->back)->number) != DECIDE_NONE) {
-		most = at(d, lease->back)->number;
+	if (policy->override_pause) {
+		return hold(d, DECIDE_BECAUSE_OVERRIDE_PAUSE, d->in->running,
+			    0);
+	}
+	if (policy->pin == POLICY_PINNED &&
+	    d->in->pinned[running->class] == d->in->running) {
+		return say(d, DECIDE_DO_NONE, DECIDE_BECAUSE_PINNED,
+			   d->in->running, 0);
 	}
 	return go_back(d, DECIDE_BECAUSE_ROLL_BACK, most);
 }

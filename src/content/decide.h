@@ -23,9 +23,15 @@
  *
  * How the caller uses it: fill in the inputs, decide, journal the inputs if
  * the decision is another than the last, do what it says, and decide again on
- * every news and when wait_s is over. If `accepted` is set, the lease is
- * remembered (lease_remember) with its time; if `admitted`, DECIDE_IS_LEASED
- * is remembered for its release.
+ * every news and when wait_s is over.
+ *
+ * If `accepted` is set, the lease is the prior one from now on: remember it
+ * (lease_remember), and *this* time, at every decision, also when nothing else
+ * of it changed: prior.age_s is how long no acceptable lease was seen, not how
+ * long the ring has been open. An old time makes a jump look allowed; what is
+ * persisted may lag by minutes, not by a ring's dwell. If `admitted`,
+ * DECIDE_IS_LEASED is remembered for the release, and kept for as many
+ * versions as are kept: those who stay behind need it of older ones.
  */
 #ifndef CONTENT_DECIDE_H
 #define CONTENT_DECIDE_H

@@ -123,8 +123,8 @@ static void code_policy(struct code *c, struct policy *policy)
 	};
 	uint32_t all = 0, count = sizeof(small) / sizeof(small[0]);
 
-	for (uint32_t i = count; c->writing && i-- > 0; ) {
-		all = all * small[i].values + *small[i].field;
+	for (uint32_t i = 1; c->writing && i <= count; i++) {
+		all = all * small[count - i].values + *small[count - i].field;
 	}
 	code_u32(c, &all);
 	for (uint32_t i = 0; i < count; i++) {

@@ -239,18 +239,31 @@ static void learn(struct health_bound *bound, const struct health_block *block)
 	const struct health_delta *sum = &block->sum;
 
 	bound->blocks++;
-	bound->median = (uint32_t)most(bound->median,
-				       quantile(sum->latency, 1, 2));
-	bound->slowest = (uint32_t)most(bound->slowest,
-					quantile(sum->latency, 99, 100));
-	bound->asked = most(bound->asked, sum->asked);
-	bound->news = most(bound->news, sum->news);
-	bound->memory_bytes = most(bound->memory_bytes, sum->memory_bytes);
-	bound->processor_us = most(bound->processor_us,
-				   per_1000(sum->processor_us,
-					    sum->answered));
-	bound->lost = most(bound->lost, per_1000(sum->news_lost, sum->news));
+	bound->median += quantile(sum->latency, 1, 2);
+	bound->slowest += quantile(sum->latency, 99, 100);
+	bound->processor_us += per_1000(sum->processor_us, sum->answered);
+	bound->lost += per_1000(sum->news_lost, sum->news);
 	bound->missed += missed_of_others(block);
+	bound->asked_most = most(bound->asked_most, sum->asked);
+	bound->news_most = most(bound->news_most, sum->news);
+	bound->memory_most = most(bound->memory_most, sum->memory_bytes);
+}
+
+/* Whether a figure of one block is over `times` the mean of before and more.
+ * Rounded towards the version. */
+static bool worse(uint64_t figure, uint64_t sum, const struct health_bound *
+		  bound, uint64_t times, uint64_t more)
+{
+	return figure * bound->blocks >
+	       times * sum + more * bound->blocks;
+}
+
+/* A bucket that is much longer than a mean one. Before the trial: none. */
+static bool longer(uint64_t bucket, uint64_t sum,
+		   const struct health_bound *bound)
+{
+	return bound->blocks && worse(bucket + 1, sum, bound, 1,
+				      BUCKETS_WORSE);
 }
 
 /* Whether one user, not root, took most of the time. */
@@ -295,31 +308,30 @@ static void judge(struct health *h)
 	const struct health_block *block = &h->block;
 	const struct health_delta *sum = &block->sum;
 	const struct health_bound *bound = &h->bound;
-	uint64_t memory = 2 * bound->memory_bytes + MEMORY_MORE;
+	uint64_t memory = 2 * bound->memory_most + MEMORY_MORE;
 
 	if (bound->blocks < BLOCKS_LEAST || dominated(block) ||
-	    sum->asked > LOAD_MORE * bound->asked ||
-	    sum->news > LOAD_MORE * bound->news + BLOCK_ANSWERS) {
+	    sum->asked > LOAD_MORE * bound->asked_most ||
+	    sum->news > LOAD_MORE * bound->news_most + BLOCK_ANSWERS) {
 		return;
 	}
-	bet(h, HEALTH_MISS_RATE, missed_of_others(block) >
-	    2 * bound->missed / bound->blocks + MISSED_MORE);
-	bet(h, HEALTH_DROPS, per_1000(sum->news_lost, sum->news) >
-	    4 * bound->lost + LOST_MORE);
-	if (bound->memory_bytes && sum->memory_bytes) {
+	bet(h, HEALTH_MISS_RATE, worse(missed_of_others(block), bound->missed,
+				       bound, 2, MISSED_MORE));
+	bet(h, HEALTH_DROPS, worse(per_1000(sum->news_lost, sum->news),
+				   bound->lost, bound, 4, LOST_MORE));
+	if (bound->memory_most && sum->memory_bytes) {
 		bet(h, HEALTH_MEMORY, sum->memory_bytes > memory);
 	}
 	if (sum->answered < BLOCK_ANSWERS) {
 		return;
 	}
 	bet(h, HEALTH_MEDIAN, shared(block->slow) &&
-	    quantile(sum->latency, 1, 2) >= bound->median + BUCKETS_WORSE);
+	    longer(quantile(sum->latency, 1, 2), bound->median, bound));
 	bet(h, HEALTH_SLOWEST, shared(block->slowest) &&
-	    quantile(sum->latency, 99, 100) >=
-	    bound->slowest + BUCKETS_WORSE);
+	    longer(quantile(sum->latency, 99, 100), bound->slowest, bound));
 	bet(h, HEALTH_PROCESSOR,
-	    per_1000(sum->processor_us, sum->answered) >
-	    4 * bound->processor_us + PROCESSOR_MORE);
+	    worse(per_1000(sum->processor_us, sum->answered),
+		  bound->processor_us, bound, 4, PROCESSOR_MORE));
 }
 
 static void add(struct health_delta *sum, const struct health_delta *delta)
@@ -429,8 +441,8 @@ void health_observe(struct health *h,
 	block->time_us[slot] += observation->took_us;
 	block->seen[slot]++;
 	block->missed[slot] += observation->missed;
-	block->slow[slot] += bucket >= h->bound.median + BUCKETS_WORSE;
-	block->slowest[slot] += bucket >= h->bound.slowest + BUCKETS_WORSE;
+	block->slow[slot] += longer(bucket, h->bound.median, &h->bound);
+	block->slowest[slot] += longer(bucket, h->bound.slowest, &h->bound);
 	if (!first_seen(rates, observation->object,
 			(uint32_t)observation->denied |
 			(uint32_t)observation->missed << 1)) {

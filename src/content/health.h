@@ -32,6 +32,9 @@
  * of these counts: one user alone moves nothing. All uids from HEALTH_UID_MANY
  * on (subordinate ids) are one user.
  *
+ * Without observations only faults, memory and drops are judged; they may be a
+ * sample, as long as it is not chosen by outcome.
+ *
  * Pure, fixed size, no allocation. Times are the caller's.
  */
 #ifndef CONTENT_HEALTH_H
@@ -141,15 +144,15 @@ struct health_block {
 	uint32_t slow[HEALTH_USERS], slowest[HEALTH_USERS];
 };
 
-/* Blocks of the version before: the worst of each kind; misses: their sum. */
+/* Blocks of the version before: sums, but for the greatest of what a block
+ * asks of it and of its memory. */
 struct health_bound {
 	uint32_t blocks;
-	uint32_t median, slowest;       /* bucket of p50 and p99 */
-	uint64_t asked, news;
-	uint64_t memory_bytes;
+	uint64_t median, slowest;       /* bucket of p50 and p99 */
 	uint64_t processor_us;          /* of 1,000 answers */
 	uint64_t lost;                  /* of 1,000 news */
-	uint32_t missed;                /* of 1,000 questions */
+	uint64_t missed;                /* of 1,000 questions */
+	uint64_t asked_most, news_most, memory_most;
 };
 
 struct health_bets {

@@ -91,7 +91,7 @@ double health_upper(uint64_t k, uint64_t n, double a)
 		return 1.0;
 	}
 	low = (double)k / (double)n;
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < 30; i++) {
 		double q = (low + high) / 2.0;
 
 		if (health_won(n - k, n, 1.0 - q) >= need) {

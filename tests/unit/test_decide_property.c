@@ -381,11 +381,12 @@ static bool waits(const struct decide_inputs *in)
 static bool never_bad(const struct decide_inputs *in)
 {
 	struct decision d = decide(in);
-	const struct decide_version *v = &in->version[d.target];
+	const struct decide_version *v;
 
 	if (!forward(&d) && d.action != DECIDE_DO_REVERT) {
 		return true;
 	}
+	v = &in->version[d.target];
 	if (v->state == DECIDE_QUARANTINED ||
 	    v->flags & (DECIDE_IS_REVOKED | DECIDE_IS_BARRED |
 			DECIDE_IS_MISFIT)) {

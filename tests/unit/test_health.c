@@ -220,8 +220,8 @@ static const struct bad {
 	  { 0, 0, 0, 1, 1, 20, 0 } },
 	{ "loses 20 % of the news", HEALTH_DROPS, 2500,
 	  { 0, 0, 0, 1, 1, 1, 0.2 } },
-	{ "misses a quarter", HEALTH_MISS_RATE, 5000,
-	  { 0, 0.12, 0, 1, 1, 1, 0 } },
+	{ "misses two fifths", HEALTH_MISS_RATE, 2500,
+	  { 0, 0.2, 0, 1, 1, 1, 0 } },
 };
 
 /* Answers until one trial of it was reverted by the right measure. */
@@ -279,7 +279,7 @@ static void test_bad(void **state)
 
 static void begin_after_quiet_days(void)
 {
-	static const struct health_goal goal = { .bake_ms = 1, .min_events = 1 };
+	static const struct health_goal goal = { 1, 1 };
 	struct health_observation o = { .took_us = 50 };
 
 	health_init(&health);
