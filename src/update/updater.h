@@ -12,7 +12,6 @@
  *
  *	metadata/ targets/	a mirror in the repository's own layout
  *	trust/			what this side's TUF client trusts
- *	part/			a blob that is being fetched, by its hash
  *	listed			names of the mirror's generation, one a line
  *	lock lock.blobs		who works here
  *	ready check status.json	see proto/content.h

@@ -2,9 +2,9 @@
 /*
  * updater_blob.c - content files: each once, by its hash, gone on with
  *
- * A blob grows in part/<sha256>, is hashed as it comes, and is renamed into
- * the mirror when length and hash are right: what has its name there is
- * whole. What a kill leaves in part/ is read back and gone on with.
+ * A blob grows in <sha256>.part, is hashed as it comes, and gets its name when
+ * length and hash are right: what has its name is whole. What a kill leaves is
+ * read back and gone on with.
  */
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -17,14 +17,15 @@
 #include "update/updater_file.h"
 #include "update/updater_try.h"
 
-#define BLOB_PATH (VERSION_HEX + 16u)
+#define BLOB_PATH (VERSION_HEX + 24u)
 
 struct blob {
 	struct try *try;
 	const struct version_file *file;
 	char hex[VERSION_HEX];
-	char part[BLOB_PATH], path[BLOB_PATH];
-	int fd;                 /* of part/, owned */
+	char path[BLOB_PATH], part[BLOB_PATH + sizeof(MIRROR_PART)];
+	int folder;             /* of both, owned */
+	int fd;                 /* of part, owned */
 	EVP_MD_CTX *hash;       /* of its first `length` bytes; owned */
 	uint64_t length;
 };
@@ -152,16 +153,23 @@ static int blob_sink(void *context, uint64_t offset, const void *bytes,
 static int blob_begin(struct blob *blob)
 {
 	uint8_t chunk[16384];
+	const char *last;
 	struct stat st;
 	ssize_t n = 1;
+	int r;
 
 	blob->hash = EVP_MD_CTX_new();
 	if (!blob->hash ||
 	    !EVP_DigestInit_ex(blob->hash, EVP_sha256(), NULL)) {
 		return -ENOMEM;
 	}
-	blob->fd = openat(blob->try->job->folder, blob->part, O_RDWR |
-			  O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
+	r = file_folder(blob->try->job->folder, blob->part, &blob->folder,
+			&last);
+	if (r < 0) {
+		return r;
+	}
+	blob->fd = openat(blob->folder, last, O_RDWR | O_CREAT | O_NOFOLLOW |
+			  O_NONBLOCK | O_CLOEXEC, 0640);
 	if (blob->fd < 0 || fstat(blob->fd, &st) < 0) {
 		return result_errno();
 	}
@@ -182,33 +190,33 @@ static int blob_begin(struct blob *blob)
 	return 0;
 }
 
-/* Whole and right: into the mirror. 1: it is not right. */
+/* Whole and right: it gets its name. 1: it is not right. */
 static int blob_finish(struct blob *blob)
 {
-	int folder = blob->try->job->folder;
-	cleanup_fd int at = -1;
 	uint8_t found[VERSION_HASH];
-	const char *last;
-	int r;
+	int folder = blob->try->job->folder;
 
 	if (blob->length != blob->file->length ||
 	    !EVP_DigestFinal_ex(blob->hash, found, NULL) ||
 	    memcmp(found, blob->file->sha256, sizeof(found)) != 0) {
 		return 1;
 	}
-	r = fsync(blob->fd) < 0 ? result_errno() :
-	    file_folder(folder, blob->path, &at, &last);
-	if (r == 0 && (renameat(folder, blob->part, at, last) < 0 ||
-		       fsync(at) < 0)) {
-		r = result_errno();
+	if (fsync(blob->fd) < 0 ||
+	    renameat(folder, blob->part, folder, blob->path) < 0 ||
+	    fsync(blob->folder) < 0) {
+		return result_errno();
 	}
-	return r;
+	return 0;
 }
 
 static void blob_end(struct blob *blob)
 {
 	EVP_MD_CTX_free(blob->hash);
 	fd_closep(&blob->fd);
+	fd_closep(&blob->folder);
+	blob->hash = NULL;
+	blob->fd = blob->folder = -1;
+	blob->length = 0;
 }
 
 /* One attempt from where it stands. 1: what came is not it, and went. */
@@ -282,12 +290,13 @@ static int blob_space(struct try *try, const struct version_file *file,
 
 static int blob_get(struct try *try, const struct version_file *file)
 {
-	struct blob blob = { .try = try, .file = file, .fd = -1 };
+	struct blob blob = { .try = try, .file = file, .fd = -1,
+			     .folder = -1 };
 	bool went_on = false;
 	int r;
 
 	blob_names(file, blob.hex, blob.path);
-	snprintf(blob.part, sizeof(blob.part), "part/%s", blob.hex);
+	snprintf(blob.part, sizeof(blob.part), "%s" MIRROR_PART, blob.path);
 	if (file_is(try->job->folder, blob.path, file->length,
 		    try->job->thorough ? file->sha256 : NULL)) {
 		return 0;
@@ -301,8 +310,6 @@ static int blob_get(struct try *try, const struct version_file *file)
 	if (r == 1 && went_on) {
 		/* what was there of before may have been wrong */
 		blob_end(&blob);
-		blob.fd = -1;
-		blob.length = 0;
 		r = blob_fetch(&blob, &went_on);
 	}
 	if (r != 0) {
@@ -313,16 +320,6 @@ static int blob_get(struct try *try, const struct version_file *file)
 }
 
 /* ---- all ---- */
-
-static bool blob_wants_part(void *context, const char *name)
-{
-	struct try *try = context;
-	char path[BLOB_PATH];
-
-	snprintf(path, sizeof(path), "targets/blob/%.64s",
-		 name + strlen("part/"));
-	return mirror_lists(&try->mirror, path);
-}
 
 static int blob_count(struct try *try, const struct version_file *file)
 {
@@ -341,8 +338,6 @@ int try_blobs_fetch(struct try *try)
 	size_t i;
 	int r = 0;
 
-	/* parts that nobody lists any more */
-	(void)!file_sweep(try->job->folder, "part", blob_wants_part, try);
 	for (wish = 1; wish < 3 + UPDATER_WHOLE; wish++) {
 		for (i = 0; r == 0 && i < try->versions; i++) {
 			struct try_version *v = &try->version[i];

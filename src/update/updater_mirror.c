@@ -178,7 +178,14 @@ int mirror_put(struct mirror *mirror, const char *name, const void *bytes,
 static bool mirror_wants(void *context, const char *name)
 {
 	struct mirror *mirror = context;
+	size_t n = strlen(name), part = strlen(MIRROR_PART);
+	char whole[MIRROR_NAME];
 
+	if (n > part && n < sizeof(whole) &&
+	    strcmp(name + n - part, MIRROR_PART) == 0) {
+		snprintf(whole, sizeof(whole), "%.*s", (int)(n - part), name);
+		return names_have(&mirror->now, whole);
+	}
 	return names_have(&mirror->now, name) ||
 	       names_have(&mirror->before, name);
 }

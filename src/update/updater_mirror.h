@@ -17,6 +17,7 @@
 
 #define MIRROR_NAME 512u
 #define MIRROR_LISTED "listed"
+#define MIRROR_PART ".part"     /* behind the name of what is being fetched */
 
 struct mirror_names {
 	char **name;            /* owned; sorted when `sorted` */

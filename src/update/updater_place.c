@@ -28,8 +28,8 @@ static int place_check(int folder)
 
 int updater_place_open(int staging, const char *name, int *ret_folder)
 {
-	static const char *const folders[] = { "metadata", "targets", "trust",
-					       "part" };
+	static const char *const folders[] = { "metadata", "targets",
+					       "trust" };
 	cleanup_fd int folder = -1;
 	size_t i;
 	int r = place_make(staging, name, 0750);
