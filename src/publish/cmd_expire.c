@@ -84,6 +84,7 @@ static int expire_run(struct publish *p, const struct pub_args *args)
 		}
 	}
 	options.roles = roles & PUB_ONLINE;
+	options.seconds = (int64_t)in;
 	return options.roles ? release_run(p, &options) : PUB_YES;
 }
 

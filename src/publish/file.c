@@ -2,9 +2,10 @@
 /*
  * file.c - files that are whole or not there, whenever the process ends
  *
- * A new file is written under NAME.new, synced, renamed, and its folder
- * synced, before anything that refers to it is written. What a kill leaves is
- * a NAME.new, which the next attempt takes away.
+ * A new file is written under another name in its folder, synced, renamed, and
+ * its folder synced, before anything that refers to it is written. What a kill
+ * leaves under the other name, the next attempt takes away. No file of ours can
+ * be called that: versions have no `~' in their names.
  */
 #include "publish/publish.h"
 
@@ -17,6 +18,7 @@
 #include <openssl/evp.h>
 
 #define CHUNK (256u << 10)
+#define OTHER "new~"
 
 static inline void digest_freep(EVP_MD_CTX **digest)
 {
@@ -124,7 +126,9 @@ static int sync_folder(int dir, const char *path)
 static int open_new(int dir, const char *path, uint32_t mode,
 		    char ret_new[PUB_PATH])
 {
-	int n = snprintf(ret_new, PUB_PATH, "%s.new", path);
+	const char *slash = strrchr(path, '/');
+	int n = snprintf(ret_new, PUB_PATH, "%.*s" OTHER,
+			 slash ? (int)(slash - path) + 1 : 0, path);
 	int fd;
 
 	if (n < 0 || n >= (int)PUB_PATH) {

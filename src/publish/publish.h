@@ -282,6 +282,8 @@ struct release_options {
 	uint32_t roles;                 /* bits: which drafts */
 	const char *program, *manifest; /* of the preflight; may be null */
 	bool without_old_keys;          /* those are lost */
+	int64_t seconds;                /* life of a snapshot and timestamp
+					 * that are among roles; 0: usual */
 };
 /* PUB_YES, PUB_NO (refused), PUB_UNKNOWN; says why. */
 int release_run(struct publish *p, const struct release_options *options);

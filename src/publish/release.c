@@ -419,11 +419,14 @@ static int sign_top(struct release *r, enum pub_role role, json_t *tree)
 static json_t *make_top(struct release *r, enum pub_role role, json_t *body)
 {
 	const json_t *old = r->p->doc[role].released;
+	int64_t life = json_integer_value(json_object_get(
+		pub_role_state(r->p, role), "seconds"));
 
+	if (r->options->seconds && r->options->roles & PUB_BIT(role)) {
+		life = r->options->seconds;
+	}
 	return meta_new(body, pub_role_word(role),
-			old ? meta_version(old) + 1 : 1,
-			r->p->now + json_integer_value(json_object_get(
-				pub_role_state(r->p, role), "seconds")));
+			old ? meta_version(old) + 1 : 1, r->p->now + life);
 }
 
 /* A snapshot that says the same is kept while half of its life is left. */

@@ -38,6 +38,23 @@ bool pub_interrupted(void)
 	return ended_by != 0;
 }
 
+/* What comes from names of files and from carried files must not drive a
+ * terminal: control characters, also those of two bytes, become `?'. */
+static void tame(char *text)
+{
+	unsigned char before = 0;
+
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if ((c < 0x20 && c != '\n') || c == 0x7f ||
+		    (before == 0xc2 && c >= 0x80 && c < 0xa0)) {
+			*text = '?';
+		}
+		before = c;
+	}
+}
+
 void pub_error(const char *format, ...)
 {
 	char line[2048];
@@ -46,6 +63,10 @@ void pub_error(const char *format, ...)
 	va_start(list, format);
 	vsnprintf(line, sizeof(line), format, list);
 	va_end(list);
+	tame(line);
+	for (char *p = strchr(line, '\n'); p; p = strchr(p, '\n')) {
+		*p = '?';
+	}
 	pub_progress("", 0, 0);
 	fflush(stdout);
 	fprintf(stderr, "bailey-publish: %s\n", line);
@@ -53,14 +74,22 @@ void pub_error(const char *format, ...)
 
 void pub_say(const char *format, ...)
 {
+	char *text = NULL;
 	va_list list;
 
 	pub_progress("", 0, 0);
 	va_start(list, format);
-	if (vprintf(format, list) < 0 && !output_error) {
-		output_error = errno;
+	if (vasprintf(&text, format, list) < 0) {
+		text = NULL;
 	}
 	va_end(list);
+	if (text) {
+		tame(text);
+	}
+	if ((!text || fputs(text, stdout) < 0) && !output_error) {
+		output_error = errno;
+	}
+	free(text);
 }
 
 int pub_say_end(int code)
