@@ -102,6 +102,7 @@ struct agent_try {
 /* What the product held when it failed. */
 struct agent_fault_seen {
 	bool used;
+	bool ended;                     /* PRODUCT_ENDED came */
 	bool told;                      /* LAST_QUESTIONS came */
 	uint32_t fault;                 /* enum agent_fault */
 	uint32_t try;

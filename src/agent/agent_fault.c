@@ -121,20 +121,12 @@ static struct agent_fault_seen *first(struct agent_product_state *p)
 	struct agent_fault_seen *f = NULL;
 
 	for (size_t i = 0; i < AGENT_FAULTS_WAITING; i++) {
-		if (p->fault[i].used &&
+		if (p->fault[i].ended &&
 		    (!f || p->fault[i].at.ns < f->at.ns)) {
 			f = &p->fault[i];
 		}
 	}
 	return f;
-}
-
-static void replay_end(struct agent_product_state *p,
-		       struct agent_fault_seen *f)
-{
-	agent_try_stop(p);
-	agent_step(p, AGENT_STEP_IDLE, 0);
-	(void)f;
 }
 
 void agent_replay_over(struct agent_product_state *p,
@@ -151,7 +143,8 @@ void agent_replay_over(struct agent_product_state *p,
 			return;
 		}
 	}
-	replay_end(p, f);
+	agent_try_stop(p);
+	agent_step(p, AGENT_STEP_IDLE, 0);
 	if (new && !failed(outcome)) {
 		count(p, f, "it did not come again in the jail", false);
 	} else if (!new && failed(outcome)) {
@@ -205,21 +198,48 @@ static bool is_pending(const struct agent_product_state *p,
 	return v && v->state == STATE_TRIAL;
 }
 
+/* The end and the questions come in any order: whichever is first makes the
+ * entry. Null: all are in use. A former one that never ended is given up. */
+static struct agent_fault_seen *fault_of(struct agent_product_state *p,
+					 uint32_t try, bool ended)
+{
+	struct agent_fault_seen *spare = NULL;
+
+	for (size_t i = 0; i < AGENT_FAULTS_WAITING; i++) {
+		struct agent_fault_seen *f = &p->fault[i];
+
+		if (f->used && f->try == try &&
+		    (ended ? !f->ended : !f->told)) {
+			return f;
+		}
+		if (!f->used || (!f->ended && mono_between(f->at, mono_now()) >
+						      MONO_S)) {
+			spare = f;
+		}
+	}
+	if (spare) {
+		agent_fault_drop(spare);
+		spare->used = true;
+		spare->try = try;
+		spare->at = mono_now();
+	}
+	return spare;
+}
+
 static void fault_take(struct agent_product_state *p,
 		       const struct agent_message *m)
 {
-	struct agent_fault_seen extra = { 0 }, *f = &extra;
+	struct agent_fault_seen extra = { .used = true, .try = m->try };
+	struct agent_fault_seen *f = fault_of(p, m->try, true);
+	bool full = !f;
 
-	for (size_t i = 0; i < AGENT_FAULTS_WAITING; i++) {
-		f = p->fault[i].used ? f : &p->fault[i];
-	}
-	f->used = true;
+	f = f ? f : &extra;
+	f->ended = true;
 	f->fault = m->fault;
-	f->try = m->try;
 	f->at = mono_now();
 	memcpy(f->hash, m->hash, VERSION_HASH);
 	text_format(f->text, sizeof(f->text), "%s", m->text);
-	if (f == &extra) {
+	if (full) {
 		count(p, f, "too many at once to replay", false);
 	}
 }
@@ -256,21 +276,15 @@ void agent_on_ended(struct agent_product_state *p,
 }
 
 void agent_on_questions(struct agent_product_state *p,
-			const struct agent_message *m, int *fds, size_t count_)
+			const struct agent_message *m, int *fds, size_t fd_count)
 {
-	struct agent_fault_seen *f = NULL;
+	struct agent_fault_seen *f = fault_of(p, m->try, false);
 
-	for (size_t i = 0; i < AGENT_FAULTS_WAITING; i++) {
-		if (p->fault[i].used && !p->fault[i].told &&
-		    p->fault[i].try == m->try) {
-			f = &p->fault[i];
-		}
-	}
 	if (!f) {
 		return;
 	}
 	f->told = true;
-	for (size_t i = 0; i < count_ && i < m->held && i < AGENT_HELD; i++) {
+	for (size_t i = 0; i < fd_count && i < m->held && i < AGENT_HELD; i++) {
 		f->kind[i] = m->kind[i];
 		f->fd[i] = fd_take(&fds[i]);
 		f->held++;
@@ -278,7 +292,7 @@ void agent_on_questions(struct agent_product_state *p,
 	if (f->held) {
 		object_key(f->fd[0], f->object);
 	}
-	if (p->step == AGENT_STEP_IDLE) {
+	if (f->ended) {
 		agent_think(p);
 	}
 }

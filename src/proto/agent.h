@@ -16,8 +16,9 @@
  *
  * The reflex. While a frozen instance is kept, a new one that dies, hangs,
  * breaks the protocol or denies too much is switched away from at once, by
- * engine and monitor alone. The agent hears SWITCHED_BACK, then PRODUCT_ENDED
- * and LAST_QUESTIONS of the new one.
+ * engine and monitor alone. The agent hears SWITCHED_BACK, and of the new one
+ * PRODUCT_ENDED and LAST_QUESTIONS: in any order, the last one only if it held
+ * anything.
  *
  * A request that cannot be done is answered by REFUSED; every other one by the
  * messages named beside it. If the agent ends, the trial stands as it is:

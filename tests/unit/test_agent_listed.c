@@ -129,7 +129,7 @@ static void is_a_wrong_mirror_said_and_left_alone(void **state)
 {
 	struct content_repo *repo = content_repo_new();
 	struct content_repo *other = content_repo_new();
-	char command[256];
+	char command[512];
 	struct host host;
 
 	content_repo_add(repo, "code", 1, NULL, 0);
