@@ -252,6 +252,8 @@ void agent_changed(struct agent_product_state *p, int result);
 /* Not before a while, longer each time. */
 void agent_put_off(struct agent_product_state *p,
 		   const uint8_t hash[VERSION_HASH]);
+void agent_put_off_end(struct agent_product_state *p,
+		       const uint8_t hash[VERSION_HASH]);
 
 void agent_on_ready(struct agent_product_state *p,
 		    const struct agent_message *m);
@@ -277,6 +279,8 @@ struct agent_inputs {
 
 void agent_inputs(struct agent_product_state *p,
 		  struct agent_inputs *ret_inputs);
+/* Whose word a decision is: enum state_by. */
+uint32_t agent_by(uint32_t reason);
 struct decision agent_decide(struct agent_product_state *p,
 			     struct agent_inputs *ret_inputs);
 

@@ -268,7 +268,7 @@ static void remember(struct agent_product_state *p, const struct decision *d,
 	}
 }
 
-static uint32_t by_of(uint32_t reason)
+uint32_t agent_by(uint32_t reason)
 {
 	const char *by = decide_reason_by(reason);
 
@@ -288,7 +288,7 @@ static void journal(struct agent_product_state *p, const struct decision *d,
 	int n = decide_encode(&i->in, bytes, sizeof(bytes));
 	char reason[AGENT_WHY];
 	struct store_words words = {
-		.by = by_of(d->reason), .reason = reason,
+		.by = agent_by(d->reason), .reason = reason,
 		.payload = n > 0 ? bytes : NULL,
 		.payload_size = n > 0 ? (size_t)n : 0,
 	};

@@ -85,6 +85,16 @@ void agent_put_off(struct agent_product_state *p,
 	p->put_off[at].until = mono_add(mono_now(), s * MONO_S);
 }
 
+void agent_put_off_end(struct agent_product_state *p,
+		       const uint8_t hash[VERSION_HASH])
+{
+	for (size_t i = 0; i < AGENT_PUT_OFF; i++) {
+		if (agent_hash_same(p->put_off[i].hash, hash)) {
+			memset(&p->put_off[i], 0, sizeof(p->put_off[i]));
+		}
+	}
+}
+
 static uint32_t put_off_times(const struct agent_product_state *p,
 			      const uint8_t hash[VERSION_HASH])
 {
@@ -351,7 +361,7 @@ static int activate(struct agent_product_state *p,
 {
 	cleanup_version struct version *version = NULL;
 	struct store_words words = {
-		.by = STATE_BY_LEASE,
+		.by = agent_by(p->decision.reason),
 		.reason = decide_reason_text(p->decision.reason),
 	};
 	int r;
@@ -445,6 +455,7 @@ static void preflight_act(struct agent_product_state *p,
 	log_notice("%s: preflight of %s: %s", p->told.name,
 		   agent_short(p->target).text, reason);
 	if (o->verdict == PREFLIGHT_PASSED) {
+		agent_put_off_end(p, p->target);
 		agent_changed(p, store_note(p->store, STATE_EVENT_PREFLIGHTED,
 					    p->target, NULL, &words));
 		return;

@@ -202,6 +202,7 @@ static void on_lift(struct request *r)
 	uint8_t hash[VERSION_HASH];
 
 	if (version_named(r, hash)) {
+		agent_put_off_end(r->p, hash);
 		end_stored(r, store_lift(r->p->store, hash, &r->words),
 			   "it is not in quarantine");
 		agent_think(r->p);

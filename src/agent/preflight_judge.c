@@ -13,6 +13,7 @@
 
 #define SLOW_PERCENT 300u       /* of the median before */
 #define SLOW_NS (2 * MONO_MS)   /* and at least so much more */
+#define SLOW_ANSWERS 16u        /* fewer say nothing about time */
 
 static const char *const verdict_names[] = {
 #define NAME(sym, num, name, help) [num] = name,
@@ -52,6 +53,8 @@ void preflight_judge(const struct preflight_outcome *candidate,
 					  ? UINT32_MAX
 					  : (uint32_t)(now * 100 / before);
 		if (candidate->verdict == PREFLIGHT_PASSED &&
+		    candidate->figures.answered >= SLOW_ANSWERS &&
+		    baseline->figures.answered >= SLOW_ANSWERS &&
 		    r.ratio_percent > SLOW_PERCENT && now - before > SLOW_NS) {
 			r.candidate.verdict = PREFLIGHT_SLOW;
 			text_format(r.candidate.text, sizeof(r.candidate.text),

@@ -252,6 +252,9 @@ static void is_slowness_judged_against_before(void **state)
 	assert_int_equal(result.ratio_percent, 100);
 	slow.figures.median_ns = fast.figures.median_ns * 4 + 10 * MONO_MS;
 	preflight_judge(&slow, &fast, &result);
+	assert_int_equal(result.candidate.verdict, PREFLIGHT_PASSED);
+	slow.figures.answered = fast.figures.answered = 16;
+	preflight_judge(&slow, &fast, &result);
 	assert_int_equal(result.candidate.verdict, PREFLIGHT_SLOW);
 	preflight_judge(&slow, NULL, &result);
 	assert_int_equal(result.candidate.verdict, PREFLIGHT_PASSED);
