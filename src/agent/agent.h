@@ -22,7 +22,7 @@
  *    └──journal says another than runs──► RETURNING ──► IDLE
  *
  * Files: agent_main (start), agent_confine, agent_loop, agent_monitor
- * (messages), agent_product (steps), agent_decide, agent_listed (metadata),
+ * (messages), agent_open, agent_product (steps), agent_decide, agent_listed (metadata),
  * agent_site (a site's bundles), agent_try (preflights), agent_fault,
  * agent_trial, agent_view, agent_host (policy, clock, identity), agent_socket,
  * agent_request, agent_rows.
@@ -231,17 +231,29 @@ void agent_tell(struct agent_product_state *p, enum agent_message_type type,
 		const struct agent_message *with);
 void agent_alarm(struct agent_product_state *p, const char *text);
 
-/* ---- agent_product.c ---- */
+/* ---- agent_open.c ---- */
 
 void agent_product_add(struct agent *agent, const struct agent_message *m);
 void agent_product_close(struct agent_product_state *p);
+/* If the updater has made it by now. */
+void agent_open_staging(struct agent_product_state *p);
+void agent_step(struct agent_product_state *p, enum agent_step step,
+		uint32_t limit_s);
+const char *agent_step_name(enum agent_step step);
+/* Not before a while, longer each time. */
+void agent_put_off(struct agent_product_state *p,
+		   const uint8_t hash[VERSION_HASH]);
+void agent_put_off_end(struct agent_product_state *p,
+		       const uint8_t hash[VERSION_HASH]);
+uint32_t agent_put_off_times(const struct agent_product_state *p,
+			     const uint8_t hash[VERSION_HASH]);
+
+/* ---- agent_product.c ---- */
+
 /* Decides and does what can be done now. */
 void agent_think(struct agent_product_state *p);
 /* The step's limit, or `due`, is over. */
 void agent_product_tick(struct agent_product_state *p);
-void agent_step(struct agent_product_state *p, enum agent_step step,
-		uint32_t limit_s);
-const char *agent_step_name(enum agent_step step);
 /* What runs becomes what the journal says; true if something was begun. */
 bool agent_align(struct agent_product_state *p);
 /* Leaves the version in use; to null: where the store says. */
@@ -249,11 +261,6 @@ void agent_revert(struct agent_product_state *p, const uint8_t *to,
 		  uint32_t by, const char *reason);
 /* The store's result after a change: `current` may be another. */
 void agent_changed(struct agent_product_state *p, int result);
-/* Not before a while, longer each time. */
-void agent_put_off(struct agent_product_state *p,
-		   const uint8_t hash[VERSION_HASH]);
-void agent_put_off_end(struct agent_product_state *p,
-		       const uint8_t hash[VERSION_HASH]);
 
 void agent_on_ready(struct agent_product_state *p,
 		    const struct agent_message *m);

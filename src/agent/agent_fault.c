@@ -276,7 +276,8 @@ void agent_on_ended(struct agent_product_state *p,
 }
 
 void agent_on_questions(struct agent_product_state *p,
-			const struct agent_message *m, int *fds, size_t fd_count)
+			const struct agent_message *m, int *fds,
+			size_t fd_count)
 {
 	struct agent_fault_seen *f = fault_of(p, m->try, false);
 

@@ -129,7 +129,8 @@ int preflight_run_new(const struct preflight_plan *plan, int session, int statm,
 		      struct preflight_run **ret_run) must_use;
 /* Null-safe; returns null. The process is the caller's. */
 struct preflight_run *preflight_run_free(struct preflight_run *run);
-/* What to poll for, and until when (several times a second: its memory). Returns the number of entries. */
+/* What to poll for, and until when (several times a second: its memory).
+ * Returns the number of entries. */
 size_t preflight_run_poll(const struct preflight_run *run,
 			  struct pollfd ret_poll[PREFLIGHT_FDS],
 			  mono_t *ret_due);

@@ -133,9 +133,11 @@ static int rights_drop(void)
 	if (geteuid() != 0) {
 		return 0;
 	}
-	return setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-			       setresuid(NOBODY, NOBODY, NOBODY) < 0
-		       ? result_errno() : 0;
+	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+	    setresuid(NOBODY, NOBODY, NOBODY) < 0) {
+		return result_errno();
+	}
+	return 0;
 }
 
 void preflight_confine(const struct manifest *manifest, const int *directories,

@@ -34,27 +34,6 @@
 #define POLICY "[*]\nchannel = local\n"
 #define WAIT_MS 20000u
 
-static void write_file(const char *dir, const char *name, const void *bytes,
-		       size_t length)
-{
-	char path[256];
-	FILE *out;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	out = fopen(path, "we");
-	assert_non_null(out);
-	assert_int_equal(fwrite(bytes, 1, length, out), length);
-	fclose(out);
-}
-
-static void make_dir(const char *dir, const char *name)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	assert_true(mkdir(path, 0755) == 0 || errno == EEXIST);
-}
-
 static int open_dir(const char *dir, const char *name)
 {
 	char path[256];
@@ -535,17 +514,6 @@ void host_agent_end(struct host *host)
 	assert_int_equal(status, 0);
 }
 
-static void key_make(struct host *host)
-{
-	char *text;
-
-	assert_int_equal(key_generate(KEY_ED25519, &host->key), 0);
-	text = json_dumps(key_object(host->key), JSON_COMPACT);
-	write_file(host->dir, "etc/site-keys.d/site.json", text,
-		   strlen(text));
-	free(text);
-}
-
 void host_start(struct host *ret_host, const char *agent_program,
 		const char *product_program, uint32_t reload)
 {
@@ -570,18 +538,18 @@ void host_start_as(struct host *ret_host, const char *agent_program,
 	host->reload = reload;
 	snprintf(host->dir, sizeof(host->dir), "/tmp/agent-host-XXXXXX");
 	assert_non_null(mkdtemp(host->dir));
-	make_dir(host->dir, "content");
-	make_dir(host->dir, "staging");
-	make_dir(host->dir, "etc");
-	make_dir(host->dir, "etc/content.d");
-	make_dir(host->dir, "etc/site-keys.d");
-	write_file(host->dir, "etc/content.d/all.conf", options->policy,
+	host_dir(host->dir, "content");
+	host_dir(host->dir, "staging");
+	host_dir(host->dir, "etc");
+	host_dir(host->dir, "etc/content.d");
+	host_dir(host->dir, "etc/site-keys.d");
+	host_file(host->dir, "etc/content.d/all.conf", options->policy,
 		   strlen(options->policy));
 	if (options->root) {
-		write_file(host->dir, "root.json", options->root,
+		host_file(host->dir, "root.json", options->root,
 			   options->root_length);
 	}
-	key_make(host);
+	host_key(host);
 	host->view = listen_at(host->dir, "view.sock");
 	host_agent_start(host);
 }
@@ -605,95 +573,6 @@ void host_stop(struct host *host)
 	key_free(host->key);
 	nftw(host->dir, open_up, 16, FTW_PHYS);
 	nftw(host->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* ---- bundles ---- */
-
-static json_t *blob(const char *bundle, const char *path, const char *text)
-{
-	uint8_t hash[32];
-	char hex[VERSION_HEX], name[128];
-
-	version_hash(text, strlen(text), hash);
-	version_hex(hash, hex);
-	snprintf(name, sizeof(name), "targets/blob/%s", hex);
-	write_file(bundle, name, text, strlen(text));
-	return json_pack("{s:s, s:I, s:s}", "path", path, "length",
-			 (json_int_t)strlen(text), "sha256", hex);
-}
-
-static json_t *corpus(const char *bundle, const struct host_case *cases)
-{
-	json_t *list = json_array();
-
-	for (int i = 0; i < 4 && cases[i].name; i++) {
-		json_t *one = blob(bundle, cases[i].name, cases[i].text);
-
-		json_object_set_new(one, "event", json_string("file.open"));
-		json_object_set_new(one, "expect", json_string(cases[i].deny ?
-					"deny" : "allow"));
-		json_object_set_new(one, "repeat", json_integer(1));
-		json_array_append_new(list, one);
-	}
-	return list;
-}
-
-static void site_sign(struct host *host, const char *bundle,
-		      const uint8_t hash[32])
-{
-	uint8_t signature[KEY_SIGNATURE], *bytes;
-	char hex[VERSION_HEX], sig[2 * KEY_SIGNATURE + 1], *text;
-	size_t length, size;
-	json_t *body, *whole;
-
-	version_hex(hash, hex);
-	body = json_pack("{s:i, s:s, s:s, s:s}", "format", 1, "product",
-			 host->options.name, "hash", hex, "valid_until", "2099-01-01T00:00:00Z");
-	assert_int_equal(canon_write(body, &bytes, &length), 0);
-	assert_int_equal(key_sign(host->key, bytes, length, signature, &size),
-			 0);
-	for (size_t i = 0; i < size; i++) {
-		snprintf(sig + 2 * i, 3, "%02x", signature[i]);
-	}
-	whole = json_pack("{s:o, s:[{s:s, s:s}]}", "signed", body,
-			  "signatures", "keyid", key_id(host->key), "sig",
-			  sig);
-	text = json_dumps(whole, JSON_COMPACT);
-	write_file(bundle, "site.json", text, strlen(text));
-	free(text);
-	free(bytes);
-	json_decref(whole);
-}
-
-void host_bundle(struct host *host, const struct host_version *v,
-		 char ret_path[128], uint8_t ret_hash[32])
-{
-	char name[32], version[32], *text;
-	json_t *d;
-
-	snprintf(name, sizeof(name), "bundle%u", v->number);
-	snprintf(version, sizeof(version), "v%u", v->number);
-	snprintf(ret_path, 128, "%s/%s", host->dir, name);
-	make_dir(host->dir, name);
-	make_dir(ret_path, "targets");
-	make_dir(ret_path, "targets/blob");
-	d = json_pack("{s:i, s:s, s:s, s:i, s:s, s:s, s:i, s:i, s:i, s:i, s:b,"
-		      " s:[o], s:o}",
-		      "format", 1, "product", host->options.name,
-		      "version", version,
-		      "number", (int)v->number, "class", "code", "schema",
-		      "test/1", "fields", (int)v->fields, "bake_s",
-		      (int)v->bake_s, "min_events", (int)v->min_events,
-		      "floor", 1, "urgent", 0, "files",
-		      blob(ret_path, "rules", v->rules), "corpus",
-		      corpus(ret_path, v->corpus));
-	assert_non_null(d);
-	text = json_dumps(d, JSON_COMPACT);
-	write_file(ret_path, "version.json", text, strlen(text));
-	version_hash(text, strlen(text), ret_hash);
-	site_sign(host, ret_path, ret_hash);
-	free(text);
-	json_decref(d);
 }
 
 /* ---- content.sock ---- */

@@ -89,6 +89,12 @@ void host_serve(struct host *host, unsigned ms);
 /* Makes a bundle below the host's folder; its path, and the version's hash. */
 void host_bundle(struct host *host, const struct host_version *version,
 		 char ret_path[128], uint8_t ret_hash[32]);
+/* A file below dir; a folder below dir. */
+void host_file(const char *dir, const char *name, const void *bytes,
+	       size_t length);
+void host_dir(const char *dir, const char *name);
+/* The site's key, and its public part in etc/site-keys.d. */
+void host_key(struct host *host);
 /* Asks on content.sock while it serves; the records, one a line. fd: -1 none.
  * Returns the end's error. */
 int host_ask(struct host *host, const char *request, int fd,

@@ -2,8 +2,8 @@
 /*
  * content_product - a product that does what its content says
  *
- * argv[1]: number of fields that it states; argv[2]: its schema. The content's file `rules` has one
- * order a line:
+ * argv[1]: number of fields that it states; argv[2]: its schema. The content's
+ * file `rules` has one order a line:
  *
  *   deny WORD       deny files that hold WORD
  *   deny-all        deny everything
