@@ -274,6 +274,26 @@ int run_find_monitor(char ret_path[RUN_PATH])
 	return r;
 }
 
+int run_find_updater(char ret_path[RUN_PATH])
+{
+	static const char *const places[] = {
+		"%o/bailey-updater", "%o/../update/bailey-updater",
+		BAILEY_LIBEXEC "/bailey-updater",
+		"%o/../lib/bailey/bailey-updater", NULL
+	};
+	char own[RUN_PATH];
+	int r;
+
+	place_own_directory(own);
+	r = place_first(places, own, "", X_OK, ret_path);
+	if (r < 0) {
+		cli_error("bailey-updater is neither beside this program nor "
+			  "in %s; build or install all of Bailey",
+			  BAILEY_LIBEXEC);
+	}
+	return r;
+}
+
 int run_find_manifest(const char *name, const char *etc,
 		      char ret_path[RUN_PATH])
 {
@@ -303,6 +323,26 @@ int run_find_manifest(const char *name, const char *etc,
 	if (r < 0) {
 		cli_error("there is no product %s here; give the path of its "
 			  "manifest (NAME.ini)", name);
+	}
+	return r;
+}
+
+int run_find_publish(char ret_path[RUN_PATH])
+{
+	static const char *const places[] = {
+		"%o/bailey-publish", "%o/../publish/bailey-publish",
+		"%o/../libexec/bailey/bailey-publish",
+		"%o/../lib/bailey/bailey-publish",
+		BAILEY_LIBEXEC "/bailey-publish", NULL
+	};
+	char own[RUN_PATH];
+	int r;
+
+	place_own_directory(own);
+	r = place_first(places, own, "", X_OK, ret_path);
+	if (r < 0) {
+		cli_error("bailey-publish is not installed; build or install "
+			  "all of Bailey");
 	}
 	return r;
 }

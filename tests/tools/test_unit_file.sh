@@ -1,10 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# test_unit_file.sh UNIT SYSUSERS - does systemd take the unit file, and does it
-# say what the design asks for? The program in it need not be installed.
+# test_unit_file.sh UNIT UPDATER SYSUSERS - does systemd take the unit files, and
+# do they say what the design asks for? The programs need not be installed.
 set -u
-unit=$1 users=$2
+unit=$1 updater=$2 users=$3
 failed=0
+for line in ProtectSystem=strict ReadWritePaths=/var/lib/bailey/staging \
+    NoNewPrivileges=yes 'CapabilityBoundingSet=$' User=bailey-update \
+    'RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX$' MemoryMax= \
+    SystemCallFilter=@system-service; do
+	grep -q "^$line" "$updater" || {
+		echo "no $line in $updater"
+		failed=1
+	}
+done
+if grep -A99 '^\[Service\]' "$updater" | grep -q '^ReadWritePaths=.* '; then
+	echo "more than staging may be written in $updater"
+	failed=1
+fi
 for line in Type=notify WatchdogSec= OOMScoreAdjust=-900 Delegate=yes \
     Restart=always RestartSec=100ms LimitCORE=0 StartLimitIntervalSec=0; do
 	grep -q "^$line" "$unit" || {
@@ -23,9 +36,12 @@ command -v systemd-analyze >/dev/null || {
 }
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-sed 's|^ExecStart=.*|ExecStart=/bin/true|' "$unit" >"$work/bailey.service"
+for file in "$unit" "$updater"; do
+	sed 's|^ExecStart=.*|ExecStart=/bin/true|' "$file" \
+		>"$work/${file##*/}"
+done
 # It warns of what it does not know, and still returns 0: nothing may be said.
-said=$(systemd-analyze verify --man=no "$work/bailey.service" 2>&1) || failed=1
+said=$(systemd-analyze verify --man=no "$work"/*.service 2>&1) || failed=1
 if [ "$failed" = 1 ] || echo "$said" | grep -q bailey; then
 	echo "$said"
 	exit 1
@@ -33,4 +49,10 @@ fi
 cp "$users" "$work/users"
 mkdir -p "$work/root/etc"
 systemd-sysusers --root="$work/root" - <"$work/users" || exit 1
-grep -q '^bailey:' "$work/root/etc/passwd"
+for user in bailey:x:61000 bailey-content:x:61001 bailey-update:x:61002; do
+	grep -q "^$user:" "$work/root/etc/passwd" || {
+		echo "no $user"
+		failed=1
+	}
+done
+exit "$failed"

@@ -234,6 +234,11 @@ static void test_refused(void **state)
 		{ "[network]\ncloud = tls a:443\n",
 		  ":2: cloud: this version gives no product access" },
 		{ "[content]\nreload = never\n", "none of: parallel" },
+		{ "[content]\nurl = ftp://a/\n", "begins with https://" },
+		{ "[content]\nurl = https://\n", "is not a URL" },
+		{ "[content]\nurl = https://u:p@a/\n", "no blank, ?, #, @" },
+		{ "[content]\nurl = https://a/?b\n", "no blank, ?, #, @" },
+		{ "[content]\nroot = root.json\n", "is not absolute" },
 	};
 	struct manifest_error error;
 	struct manifest m;
