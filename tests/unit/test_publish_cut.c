@@ -57,8 +57,8 @@ static int cut_here(void)
 		return cut_here() < 0 ? -1 : __real_##name arguments;         \
 	}
 WRAP(int, fsync, (int fd), (fd))
-WRAP(int, renameat, (int a, const char *from, int b, const char *to),
-     (a, from, b, to))
+WRAP(int, renameat, (int a, const char *old, int b, const char *new),
+	(a, old, b, new))
 WRAP(int, mkdirat, (int fd, const char *path, mode_t mode), (fd, path, mode))
 WRAP(int, unlinkat, (int fd, const char *path, int flags), (fd, path, flags))
 
