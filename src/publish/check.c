@@ -137,7 +137,8 @@ static bool file_is(struct check *c, const char *path, const json_t *entry)
 		return false;
 	}
 	version_hex(file.sha256, hex);
-	if ((int64_t)file.length != length || !hash || strcmp(hex, hash)) {
+	if ((int64_t)file.length != length || !hash ||
+	    strcmp(hex, hash) != 0) {
 		check_find(c, "bad", path, "its length or hash is not what is "
 		     "signed");
 		return false;

@@ -226,8 +226,10 @@ static void restore(void)
 /* A child with its own view of the restored folder. */
 static pid_t begin(void)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
+	fflush(stdout);
+	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		cleanup_free char *bytes = NULL;
