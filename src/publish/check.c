@@ -55,11 +55,12 @@ static void look_at_expiry(struct check *c, enum pub_role role,
 		(json_int_t)meta_version(tree), "expires", text, "left_s",
 		(json_int_t)left));
 	if (left <= 0) {
-		check_find(c, "bad", name, "expired at %s; hosts take nothing new: "
-		     "bailey-publish expire %s", text, pub_role_word(role));
+		check_find(c, "bad", name, "expired at %s; hosts take nothing "
+			   "new: bailey-publish expire %s", text,
+			   pub_role_word(role));
 	} else if (left < soon) {
-		check_find(c, "warn", name, "expires at %s: bailey-publish expire "
-		     "%s", text, pub_role_word(role));
+		check_find(c, "warn", name, "expires at %s: bailey-publish "
+			   "expire %s", text, pub_role_word(role));
 	}
 }
 
@@ -73,8 +74,9 @@ static void look_at_signatures(struct check *c, enum pub_role role,
 	if (!delegator || meta_keys(delegator, name, &keys) < 0) {
 		check_find(c, "bad", name, "nobody delegates it");
 	} else if (!meta_enough(tree, &keys)) {
-		check_find(c, "bad", name, "%d valid signatures, %lld are needed",
-		     meta_count(tree, &keys), (long long)keys.threshold);
+		check_find(c, "bad", name, "%d valid signatures, %lld are "
+			   "needed", meta_count(tree, &keys),
+			   (long long)keys.threshold);
 	}
 }
 
@@ -98,8 +100,9 @@ static void look_at_roots(struct check *c)
 			     &length);
 		r = r ? r : meta_read(bytes, length, &root, &fault);
 		if (r < 0 || meta_version(root) != v) {
-			check_find(c, "bad", path, "%s", fault.text[0] ? fault.text
-			     : r ? strerror(-r) : "it is of another version");
+			check_find(c, "bad", path, "%s",
+				   fault.text[0] ? fault.text :
+				   r ? strerror(-r) : "of another version");
 			json_decref(root);
 			break;
 		}
@@ -129,12 +132,13 @@ static bool file_is(struct check *c, const char *path, const json_t *entry)
 	c->files++;
 	pub_progress("checking", c->files % 1000, 1000);
 	if (r < 0) {
-		check_find(c, "bad", path, "%s: release it again from a workspace "
-		     "that has it", strerror(-r));
+		check_find(c, "bad", path, "%s: release it again from a "
+			   "workspace that has it", strerror(-r));
 		return false;
 	}
 	version_hex(file.sha256, hex);
-	if ((int64_t)file.length != length || !hash || strcmp(hex, hash)) {
+	if ((int64_t)file.length != length || !hash ||
+	    strcmp(hex, hash) != 0) {
 		check_find(c, "bad", path, "its length or hash is not what is "
 		     "signed");
 		return false;
@@ -173,7 +177,8 @@ static void look_at_version(struct check *c, const char *target,
 		return;
 	}
 	if (!version_target_agrees(v, target)) {
-		check_find(c, "bad", target, "it says that it is another version");
+		check_find(c, "bad", target, "it says that it is another "
+			   "version");
 	}
 	for (size_t i = 0; i < v->files; i++) {
 		look_at_blob(c, &v->file[i]);

@@ -157,7 +157,7 @@ static size_t listen_to(int fd, pid_t pid, char *report)
 {
 	size_t length = 0;
 	bool told = false;
-	char rest[4096];
+	char rest[4096] = "";
 	ssize_t n;
 
 	do {

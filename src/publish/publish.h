@@ -267,7 +267,8 @@ void draft_file(const struct publish *p, enum pub_role role, int64_t version,
 /* ---- stage.c, preflight.c, release.c ---- */
 
 struct stage_options {
-	const char *folder, *corpus, *cases, *events;   /* may be null, but 1st */
+	const char *folder;
+	const char *corpus, *cases, *events;    /* may be null */
 	struct version about;                   /* all but the lists */
 };
 /* Copies a folder to staged/ and lists the version. Says what is wrong. */

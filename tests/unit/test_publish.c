@@ -33,8 +33,8 @@ __attribute__((format(printf, 1, 2))) static int sh(const char *format, ...)
 	vsnprintf(line, sizeof(line), format, list);
 	va_end(list);
 	snprintf(command, sizeof(command), "cd %s; P='--passphrase-file "
-		 "%s/pass'; B=${BAILEY_PUBLISH:?}; { %s\n} 2>&1", folder, folder,
-		 line);
+		 "%s/pass'; B=${BAILEY_PUBLISH:?}; { %s\n} 2>&1", folder,
+		 folder, line);
 	pipe = popen(command, "r");
 	assert_non_null(pipe);
 	n = fread(said, 1, SAID - 1, pipe);
