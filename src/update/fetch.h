@@ -37,9 +37,10 @@ typedef int (*fetch_sink)(void *context, uint64_t offset, const void *bytes,
 
 struct fetch {
 	/* 0, FETCH_ABSENT, or an errno: -EFBIG more than maximum bytes in all
-	 * (counted from the file's start), -ETIMEDOUT, -ELOOP redirects,
-	 * -ECONNREFUSED, -EHOSTUNREACH, -EPROTO (another status), -ECANCELED,
-	 * or the sink's. */
+	 * (counted from the file's start), -ERANGE it ends before `from`,
+	 * -ETIMEDOUT, -ELOOP redirects, -ECONNREFUSED, -ECONNRESET it broke
+	 * off, -EHOSTUNREACH, -EKEYREJECTED TLS, -EPROTO another status or
+	 * none, or the sink's. */
 	int (*get)(struct fetch *f, const char *name, uint64_t from,
 		   uint64_t maximum, fetch_sink sink, void *context);
 	void (*free)(struct fetch *f);
@@ -50,7 +51,8 @@ struct fetch_options {
 	uint32_t connect_s;     /* 0: 10 s to connect */
 	uint32_t slow_s;        /* 0: 10 s below slow_bytes a second: ended */
 	uint32_t slow_bytes;    /* 0: 1024 */
-	uint32_t total_s;       /* 0: 60 s for what is read into memory */
+	uint32_t total_s;       /* 0: 60 s, and one more for each 64 KiB that
+				 * the maximum allows */
 	const char *agent;      /* User-Agent; null: bailey-tuf */
 };
 
@@ -73,8 +75,8 @@ static inline void fetch_freep(struct fetch **f)
 int fetch_bytes(struct fetch *f, const char *name, size_t maximum,
 		uint8_t **ret_bytes, size_t *ret_length) must_use;
 
-/* Percent-encodes all but A-Z a-z 0-9 - _ ~ and dots; '/' too unless keep_slash.
- * "." and ".." become %2E and %2E%2E. -ENAMETOOLONG beyond size. */
+/* Percent-encodes all but A-Z a-z 0-9 - _ . ~; '/' too unless keep_slash.
+ * -ENAMETOOLONG beyond size. */
 int fetch_quote(const char *text, int keep_slash, char *ret_quoted,
 		size_t size) must_use;
 

@@ -23,6 +23,8 @@
  *	-EBADMSG	malformed, of another role, hash or length differs
  *	-EFBIG		over a limit
  *	-ENOENT		the folder has no root: tuf_init() first
+ *	-ENODATA	the repository lacks a file that it must have
+ *	-EBUSY		another client is at work in the folder
  *	others		of the file system or of the fetcher (update/fetch.h)
  * After each the folder is as good as before, and the next attempt possible.
  */
@@ -89,7 +91,6 @@ int tuf_has_root(const struct tuf *tuf) must_use;
 /* The specification's 5.1 to 5.6: root, timestamp, snapshot, targets. */
 int tuf_refresh(struct tuf *tuf, struct fetch *metadata) must_use;
 
-#define TUF_HASHES 2
 struct tuf_target {
 	char path[TUF_PATH_MAX];
 	uint64_t length;
@@ -115,16 +116,15 @@ int tuf_each(struct tuf *tuf, struct fetch *metadata,
 	     const char *const *chain, size_t count, const char *prefix,
 	     tuf_visitor visit, void *context) must_use;
 
-/* A target, length and every known hash checked, by its hash-prefixed name if
- * the repository has consistent snapshots (unprefixed: targets that were
- * published under their plain names all the same). Into memory, at most maximum
- * bytes: the caller's, with a NUL behind. */
+/* A target, length and every known hash checked, asked for by its
+ * hash-prefixed name if the repository has consistent snapshots. Into memory,
+ * at most maximum bytes: the caller's, with a NUL behind. */
 int tuf_target_bytes(struct tuf *tuf, struct fetch *targets,
 		     const struct tuf_target *target, size_t maximum,
 		     uint8_t **ret_bytes, size_t *ret_length) must_use;
-/* To `name` (one component) in folder: written beside it as `name.part`, which
+/* To `name` (one component) in folder: written beside it as `.name.part`, which
  * a later call goes on with, then synced and renamed. Nothing is fetched if the
- * file is there and right. */
+ * file is there and right. What is wrong is removed. */
 int tuf_target_file(struct tuf *tuf, struct fetch *targets,
 		    const struct tuf_target *target, int folder,
 		    const char *name) must_use;

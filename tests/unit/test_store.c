@@ -363,7 +363,7 @@ static void prepare(void)
 }
 
 /* The operation with the fault at each of its steps in turn: it fails with a
- * reason, what is in use is as it was, and with the disk well again it works. */
+ * reason, what is in use is as it was, and on a disk that is well it works. */
 static void each_step(enum cut_fault fault, int wanted)
 {
 	for (unsigned i = 0; i < OPERATION_COUNT; i++) {
