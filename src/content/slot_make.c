@@ -9,6 +9,11 @@
 #include "content/slot.h"
 #include "content/slot_internal.h"
 
+/* An entry of a table that is sorted by hash. */
+struct by_hash {
+	const struct version_file *file;
+};
+
 struct maker {
 	const struct slot_making *making;
 	struct disk *disk;
@@ -18,7 +23,7 @@ struct maker {
 	/* The last slot, if there is one and it can be used. */
 	int last_files;                 /* own; -1 */
 	struct version *last;           /* own; null */
-	const struct version_file **by_hash; /* own: last's files, sorted */
+	struct by_hash *by_hash;        /* own: last's files */
 };
 
 static void maker_fini(struct maker *maker)
@@ -40,9 +45,9 @@ static void maker_fini(struct maker *maker)
 
 static int compare_hash(const void *a, const void *b)
 {
-	const struct version_file *const *left = a, *const *right = b;
+	const struct by_hash *left = a, *right = b;
 
-	return memcmp((*left)->sha256, (*right)->sha256, VERSION_HASH);
+	return memcmp(left->file->sha256, right->file->sha256, VERSION_HASH);
 }
 
 /* Without it everything is copied: no reason to fail. */
@@ -64,7 +69,7 @@ static void maker_last(struct maker *maker)
 		return;
 	}
 	for (size_t i = 0; i < maker->last->files; i++) {
-		maker->by_hash[i] = &maker->last->file[i];
+		maker->by_hash[i].file = &maker->last->file[i];
 	}
 	qsort(maker->by_hash, maker->last->files, sizeof(*maker->by_hash),
 	      compare_hash);
@@ -75,15 +80,15 @@ static void maker_last(struct maker *maker)
 static const struct version_file *
 last_has(const struct maker *maker, const struct version_file *file)
 {
-	const struct version_file *const *found;
+	struct by_hash wanted = { file }, *found;
 
 	if (maker->last_files < 0 || maker->by_hash == NULL) {
 		return NULL;
 	}
-	found = bsearch(&file, maker->by_hash, maker->last->files,
+	found = bsearch(&wanted, maker->by_hash, maker->last->files,
 			sizeof(*maker->by_hash), compare_hash);
-	return found != NULL && (*found)->length == file->length ? *found
-								  : NULL;
+	return found != NULL && found->file->length == file->length ?
+		found->file : NULL;
 }
 
 /* 0: linked; 1: to be copied. Its bytes are looked at first: what lay on a

@@ -179,7 +179,7 @@ struct state_version {
 	uint8_t hash[JOURNAL_HASH];
 	struct state_facts facts;
 	struct journal_time since;      /* in this state */
-	uint64_t touched;               /* sequence of the last record about it */
+	uint64_t touched;               /* sequence of its last record */
 	uint64_t good;                  /* sequence of GOOD; 0 */
 	uint64_t admitted;              /* sequence of VERIFIED; 0 */
 	uint8_t object[STATE_OBJECTS][JOURNAL_OBJECT]; /* of its faults */
@@ -203,7 +203,7 @@ static_assert(sizeof(struct state_version) <= JOURNAL_PAYLOAD,
 struct state_host {
 	uint8_t active[JOURNAL_HASH];   /* 0: none */
 	uint8_t pin[JOURNAL_HASH];      /* 0: none */
-	uint64_t floor;                 /* highest of versions that became good */
+	uint64_t floor;                 /* highest of those that became good */
 	uint64_t paused_until_s;        /* 0: until resumed */
 	uint32_t paused;
 	uint32_t stopped;               /* the last agent ended in order */

@@ -55,7 +55,7 @@ struct store_words {
 /* Conditions. */
 enum store_condition {
 	STORE_DONE,
-	STORE_SAME = 1,                 /* it is so already; nothing was written */
+	STORE_SAME = 1,                 /* it is so already: nothing written */
 	STORE_NOT_NOW,                  /* its state does not permit it */
 	STORE_UNKNOWN,                  /* no such version, or it has no slot */
 	STORE_BANNED,                   /* it is quarantined */

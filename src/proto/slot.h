@@ -41,7 +41,7 @@ struct slot_expect {
 	uint32_t size;                  /* of this struct */
 	uint32_t fields;
 	char schema[SLOT_SCHEMA];       /* not empty; 0 behind its end */
-	uint8_t hash[32];               /* of the description: the slot's name */
+	uint8_t hash[32];               /* of the description; its name */
 	uint64_t number;                /* of the version */
 };
 

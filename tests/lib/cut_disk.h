@@ -39,7 +39,7 @@ enum cut_fault {
 	CUT_NONE,
 	CUT_POWER,                      /* -EIO for all, from then on */
 	CUT_READ_ONLY,                  /* -EROFS for changes, from then on */
-	CUT_FULL,                       /* -ENOSPC for what adds, from then on */
+	CUT_FULL,                       /* -ENOSPC for what adds */
 	CUT_ONCE                        /* -EIO, that step alone */
 };
 

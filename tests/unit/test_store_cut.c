@@ -34,6 +34,7 @@
 #include "content/store_internal.h"
 #include "lib/cut_disk.h"
 #include "lib/made_version.h"
+#include "store_look.h"
 
 #define VERSIONS 12u
 #define OBJECTS 3u
@@ -149,152 +150,33 @@ static void wrong(const char *format, ...)
 
 static const struct made_version *made_of(const uint8_t *hash)
 {
-	for (unsigned i = 0; i < VERSIONS; i++) {
-		if (memcmp(made[i].hash, hash, VERSION_HASH) == 0) {
-			return &made[i];
-		}
-	}
-	wrong("a version that was never made");
+	return store_look_made(made, VERSIONS, hash);
 }
 
-static bool holds(struct disk *disk, int slots, const char *slot,
-		  const char *path, const uint8_t *bytes, size_t length)
-{
-	uint8_t found[4096];
-	char name[VERSION_PATH];
-	const char *slash;
-	int dir = disk->body->open_dir(disk, slots, slot);
-	int next, file;
-	ssize_t n;
-
-	while (dir >= 0 && (slash = strchr(path, '/')) != NULL) {
-		snprintf(name, sizeof(name), "%.*s", (int)(slash - path),
-			 path);
-		next = disk->body->open_dir(disk, dir, name);
-		disk->body->close(disk, dir);
-		dir = next;
-		path = slash + 1;
-	}
-	if (dir < 0) {
-		return false;
-	}
-	file = disk->body->open_read(disk, dir, path);
-	disk->body->close(disk, dir);
-	if (file < 0) {
-		return false;
-	}
-	n = disk->body->read(disk, file, 0, found, sizeof(found));
-	disk->body->close(disk, file);
-	return n == (ssize_t)length && memcmp(found, bytes, length) == 0;
-}
-
-/* Each byte of a slot, by what the versions were made of: not by slot.c. */
 static void look_at_slot(const struct store *s, const uint8_t *hash)
 {
-	const struct made_version *version = made_of(hash);
-	char name[VERSION_HEX], path[VERSION_PATH];
-	uint8_t bytes[MADE_BLOB];
-	size_t length;
+	const char *fault = store_look_slot(s, made_of(hash));
 
-	version_hex(hash, name);
-	if (!holds(s->disk, s->slots, name, SLOT_VERSION,
-		   (const uint8_t *)version->text, version->length)) {
-		wrong("version %" PRIu64 ": description", version->number);
+	if (fault != NULL) {
+		wrong("%s", fault);
 	}
-	for (unsigned i = 0; i < 3; i++) {
-		length = made_bytes(version->number, i, bytes);
-		snprintf(path, sizeof(path), "%s/%s", SLOT_FILES,
-			 made_path[i]);
-		if (!holds(s->disk, s->slots, name, path, bytes, length)) {
-			wrong("version %" PRIu64 ": %s", version->number,
-			      path);
-		}
-	}
-	length = made_bytes(version->number, 3, bytes);
-	if (!holds(s->disk, s->slots, name, SLOT_CORPUS "/eicar", bytes,
-		   length)) {
-		wrong("version %" PRIu64 ": corpus", version->number);
-	}
-}
-
-static int look_at_entry(void *context, const char *name)
-{
-	const struct store *s = context;
-	const struct state_version *v;
-	uint8_t hash[VERSION_HASH];
-
-	if (version_unhex(name, hash) < 0) {
-		wrong("%s among the slots", name);
-	}
-	v = state_find(&s->state, hash);
-	if (v == NULL || !v->kept) {
-		wrong("a slot of an unknown version");
-	}
-	return 0;
 }
 
 static void look_at_disk(struct store *s)
 {
-	const struct state_version *active = state_active(&s->state);
-	uint8_t hash[VERSION_HASH];
-	int r = slot_pointed(s->disk, s->dir, hash);
+	const char *fault = store_look_disk(s, made, VERSIONS);
 
-	if (active == NULL ? r != 1 : r != 0 ||
-	    memcmp(hash, active->hash, VERSION_HASH) != 0) {
-		wrong("current does not lead to what is in use");
-	}
-	for (size_t i = 0; i < s->state.count; i++) {
-		if (s->state.version[i].kept) {
-			look_at_slot(s, s->state.version[i].hash);
-		}
-	}
-	if (s->disk->body->list(s->disk, s->slots, look_at_entry, s) < 0) {
-		wrong("no slots");
-	}
-}
-
-static void same_version(const struct state_version *a,
-			 const struct state_version *b)
-{
-	if (b == NULL) {
-		wrong("version %" PRIu64 " was forgotten", a->facts.number);
-	}
-	if (a->state != b->state || a->kept != b->kept) {
-		wrong("version %" PRIu64 " was %s, is %s", a->facts.number,
-		      state_name(a->state), state_name(b->state));
-	}
-	if (a->good != b->good || a->admitted != b->admitted ||
-	    a->crashes != b->crashes || a->objects != b->objects ||
-	    a->interrupted != b->interrupted || a->reverts != b->reverts ||
-	    a->left != b->left || a->lifted != b->lifted ||
-	    memcmp(a->object, b->object, sizeof(a->object)) != 0 ||
-	    memcmp(&a->facts, &b->facts, sizeof(a->facts)) != 0) {
-		wrong("version %" PRIu64 " differs", a->facts.number);
+	if (fault != NULL) {
+		wrong("%s", fault);
 	}
 }
 
 static void same_state(const struct state *a, const struct state *b)
 {
-	if (a->count != b->count) {
-		wrong("%zu versions were known, %zu are", a->count, b->count);
-	}
-	for (size_t i = 0; i < a->count; i++) {
-		same_version(&a->version[i],
-			     state_find(b, a->version[i].hash));
-	}
-	if (memcmp(a->activating, b->activating, JOURNAL_HASH) != 0) {
-		wrong("an activation that nobody abandoned");
-	}
-	if (memcmp(a->host.active, b->host.active, JOURNAL_HASH) != 0 ||
-	    memcmp(a->host.pin, b->host.pin, JOURNAL_HASH) != 0 ||
-	    a->host.floor != b->host.floor ||
-	    a->host.paused != b->host.paused ||
-	    a->host.paused_until_s != b->host.paused_until_s) {
-		wrong("what is in use, pinned or paused differs");
-	}
-	if (a->memory_size != b->memory_size ||
-	    memcmp(a->memory, b->memory, a->memory_size) != 0) {
-		wrong("what was to be remembered differs");
+	const char *fault = store_look_same(a, b);
+
+	if (fault != NULL) {
+		wrong("%s", fault);
 	}
 }
 
