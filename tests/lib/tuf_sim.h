@@ -66,6 +66,7 @@ struct sim {
 	const char *fail_name;          /* this name (null: none) fails so: */
 	int fail;
 	uint64_t cut;                   /* after so many bytes; 0: at once */
+	bool no_targets;                /* has none of its targets */
 	bool no_range;                  /* answers a range with the whole */
 };
 
@@ -113,6 +114,9 @@ void sim_replace_last(struct sim *s, const char *role, const void *bytes,
 		      size_t length);
 /* Under this name these bytes are served, whatever is published. */
 void sim_serve(struct sim *s, const char *name, const void *bytes, size_t n);
+void sim_serve_none(struct sim *s);
+/* As if it had never been published: its next version is 1. */
+void sim_unpublish(struct sim *s, const char *role);
 /* What a request for "metadata/NAME" or "targets/NAME" (below a base) gets;
  * writes it down. False: there is no such file. */
 bool sim_answer(struct sim *s, bool metadata, const char *name,
