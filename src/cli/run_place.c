@@ -306,3 +306,23 @@ int run_find_manifest(const char *name, const char *etc,
 	}
 	return r;
 }
+
+int run_find_publish(char ret_path[RUN_PATH])
+{
+	static const char *const places[] = {
+		"%o/bailey-publish", "%o/../publish/bailey-publish",
+		"%o/../libexec/bailey/bailey-publish",
+		"%o/../lib/bailey/bailey-publish",
+		BAILEY_LIBEXEC "/bailey-publish", NULL
+	};
+	char own[RUN_PATH];
+	int r;
+
+	place_own_directory(own);
+	r = place_first(places, own, "", X_OK, ret_path);
+	if (r < 0) {
+		cli_error("bailey-publish is not installed; build or install "
+			  "all of Bailey");
+	}
+	return r;
+}

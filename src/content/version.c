@@ -197,7 +197,7 @@ static int check_paths(const struct json_at *at, const char *key,
 		       bool twice)
 {
 	if (count) {
-		qsort(file, count, sizeof(*file), compare_paths);
+		qsort(file, count, sizeof(void *), compare_paths);
 	}
 	for (size_t i = 1; i < count; i++) {
 		const char *before = file[i - 1]->path, *path = file[i]->path;

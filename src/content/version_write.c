@@ -70,8 +70,9 @@ static json_t *write_corpus(const struct version *version)
 	json_t *list = json_array();
 
 	for (size_t i = 0; list && i < version->cases; i++) {
-		if (json_array_append_new(list,
-					  write_case(&version->corpus[i])) < 0) {
+		const struct version_case *one = &version->corpus[i];
+
+		if (json_array_append_new(list, write_case(one)) < 0) {
 			json_decref(list);
 			return NULL;
 		}

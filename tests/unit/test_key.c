@@ -167,8 +167,9 @@ static void test_malformed(void **state)
 		"{}", "{\"keytype\":\"ed25519\"}",
 		"{\"keytype\":1,\"scheme\":\"ed25519\",\"keyval\":{}}",
 		"{\"keytype\":\"x\",\"scheme\":\"x\",\"keyval\":[]}",
-		"{\"keytype\":\"ed25519\",\"scheme\":\"ed25519\","
-		"\"keyval\":{\"public\":7}}",
+		"{\"keytype\":\"rsa\",\"scheme\":\"x\",\"keyval\":7}",
+		("{\"keytype\":\"ed25519\",\"scheme\":\"ed25519\","
+		 "\"keyval\":{\"public\":7}}"),
 	};
 
 	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {

@@ -71,89 +71,90 @@ static void test_reads(void **state)
 	assert_int_equal(v->corpus[0].repeat, 1);
 }
 
-/* Each row breaks one thing; `why` must stand in the reason. */
+/* Each row breaks one thing; `why' must stand in the reason. */
+static const struct {
+	const char *from, *to, *why;
+} broken[] = {
+	{ "\"format\":1", "\"format\":2", "format" },
+	{ "\"format\":1,", "", "format: missing" },
+	{ "\"urgent\"", "\"later\":1,\"urgent\"", "later: not a mem" },
+	{ "\"urgent\":false", "\"urgent\":null", "urgent: null" },
+	{ "\"urgent\":false", "\"urgent\":0", "urgent" },
+	{ "\"urgent\":false,", "\"urgent\":false,\"urgent\":false,",
+	  "duplicate" },
+	{ "\"scan\"", "\"Scan\"", "product" },
+	{ "\"scan\"", "\"../scan\"", "product" },
+	{ "\"scan\"", "\"\"", "product" },
+	{ "\"scan\"", "\"a-name-of-exactly-32-characters-x\"",
+	  "product" },
+	{ "2026.11.25", "2026 11", "version" },
+	{ "2026.11.25", "\\u001b[2J", "version" },
+	{ "17", "0", "number" }, { "17", "-1", "number" },
+	{ "17", "9223372036854775808", "" },
+	{ "17", "1.5", "whole" }, { "17", "\"17\"", "number" },
+	{ "\"code\"", "\"kernel\"", "class" },
+	{ "scan-rules/1", "scan-rules//1", "schema" },
+	{ "scan-rules/1", "../1", "schema" },
+	{ "\"fields\":3", "\"fields\":65536", "fields" },
+	{ "\"fields\":3", "\"fields\":-1", "fields" },
+	{ "\"bake_s\":3600", "\"bake_s\":99999999999", "bake_s" },
+	{ "\"min_events\":1000", "\"min_events\":-1", "min_events" },
+	{ "\"floor\":12", "\"floor\":18", "floor" },
+	{ "\"files\":[" FILE_A "]", "\"files\":[]", "no file" },
+	{ "\"files\":[" FILE_A "]", "\"files\":{}", "files" },
+	{ "\"files\":[" FILE_A "]", "\"files\":[1]", "files[0]" },
+	{ FILE_A, FILE_A "," FILE_A, "twice" },
+	{ "\"files\":[", "\"files\":[{\"path\":\"a/b\",\"length\":1,"
+	  "\"sha256\":\"" ZERO "\"},{\"path\":\"a-\",\"length\":1,"
+	  "\"sha256\":\"" ZERO "\"},", "a file and a folder" },
+	{ "\"length\":1", "\"length\":-1", "length" },
+	/* a sparse giant has the length that it claims */
+	{ "\"length\":1", "\"length\":1073741825", "length" },
+	{ ZERO, "00", "sha256" },
+	{ "000000", "00000g", "sha256" },
+	{ "\"path\":\"a\"", "\"path\":\"/a\"", "path" },
+	{ "\"path\":\"a\"", "\"path\":\"../a\"", "path" },
+	{ "\"path\":\"a\"", "\"path\":\"a/../b\"", "path" },
+	{ "\"path\":\"a\"", "\"path\":\"./a\"", "path" },
+	{ "\"path\":\"a\"", "\"path\":\"a/\"", "path" },
+	{ "\"path\":\"a\"", "\"path\":\"a//b\"", "path" },
+	{ "\"path\":\"a\"", "\"path\":\"..\"", "path" },
+	{ "\"path\":\"a\"", "\"path\":\"\"", "path" },
+	{ "\"path\":\"a\"", "\"path\":\"a\\nb\"", "path" },
+	{ "\"path\":\"a\"", "\"path\":\"a\\u0000b\"", "" },
+	{ "\"path\":\"a\"", "\"path\":\"a b\"", "path" },
+	{ "\"path\":\"a\"", "\"path\":\"a\\\\b\"", "path" },
+	{ "\"path\":\"a\"", "\"path\":\"caf\\u00e9\"", "path" },
+	{ "\"path\":\"a\"", "\"path\":\"a\",\"mode\":511", "mode" },
+	{ "\"path\":\"a\"", "\"path\":\"a\",\"link\":\"/etc\"",
+	  "link" },
+	{ "file.open", "process.fork", "event" },
+	{ "file.open", "file.sing", "event" },
+	{ "\"deny\"", "\"none\"", "expect" },
+	{ "\"deny\"", "\"deny\",\"repeat\":0", "repeat" },
+	{ "\"deny\"", "\"deny\",\"as\":\"usr\"", "as" },
+	{ "\"deny\"", "\"deny\",\"as\":\"/usr\\n\"", "as" },
+	{ "]}", "],\"events\":{\"length\":1}}", "events.sha256" },
+	{ "]}", "],\"events\":{\"length\":1,\"sha256\":\"" ZERO
+	  "\",\"path\":\"x\"}}", "events.path" },
+	{ "]}", "]} x", "" }, { "{", "[", "" }, { "{", "", "" },
+	{ CASE_A, CASE_A ",{\"path\":\"a\",\"length\":2,\"sha256\":\""
+	  ZERO "\",\"event\":\"file.open\",\"expect\":\"deny\"}",
+	  "twice" },
+};
+
 static void test_refused(void **state)
 {
-	static const struct {
-		const char *from, *to, *why;
-	} table[] = {
-		{ "\"format\":1", "\"format\":2", "format" },
-		{ "\"format\":1,", "", "format: missing" },
-		{ "\"urgent\"", "\"later\":1,\"urgent\"", "later: not a mem" },
-		{ "\"urgent\":false", "\"urgent\":null", "urgent: null" },
-		{ "\"urgent\":false", "\"urgent\":0", "urgent" },
-		{ "\"urgent\":false,", "\"urgent\":false,\"urgent\":false,",
-		  "duplicate" },
-		{ "\"scan\"", "\"Scan\"", "product" },
-		{ "\"scan\"", "\"../scan\"", "product" },
-		{ "\"scan\"", "\"\"", "product" },
-		{ "\"scan\"", "\"a-name-of-exactly-32-characters-x\"",
-		  "product" },
-		{ "2026.11.25", "2026 11", "version" },
-		{ "2026.11.25", "\\u001b[2J", "version" },
-		{ "17", "0", "number" }, { "17", "-1", "number" },
-		{ "17", "9223372036854775808", "" },
-		{ "17", "1.5", "whole" }, { "17", "\"17\"", "number" },
-		{ "\"code\"", "\"kernel\"", "class" },
-		{ "scan-rules/1", "scan-rules//1", "schema" },
-		{ "scan-rules/1", "../1", "schema" },
-		{ "\"fields\":3", "\"fields\":65536", "fields" },
-		{ "\"fields\":3", "\"fields\":-1", "fields" },
-		{ "\"bake_s\":3600", "\"bake_s\":99999999999", "bake_s" },
-		{ "\"min_events\":1000", "\"min_events\":-1", "min_events" },
-		{ "\"floor\":12", "\"floor\":18", "floor" },
-		{ "\"files\":[" FILE_A "]", "\"files\":[]", "no file" },
-		{ "\"files\":[" FILE_A "]", "\"files\":{}", "files" },
-		{ "\"files\":[" FILE_A "]", "\"files\":[1]", "files[0]" },
-		{ FILE_A, FILE_A "," FILE_A, "twice" },
-		{ "\"files\":[", "\"files\":[{\"path\":\"a/b\",\"length\":1,"
-		  "\"sha256\":\"" ZERO "\"},{\"path\":\"a-\",\"length\":1,"
-		  "\"sha256\":\"" ZERO "\"},", "a file and a folder" },
-		{ "\"length\":1", "\"length\":-1", "length" },
-		/* a sparse giant has the length that it claims */
-		{ "\"length\":1", "\"length\":1073741825", "length" },
-		{ ZERO, "00", "sha256" },
-		{ "000000", "00000g", "sha256" },
-		{ "\"path\":\"a\"", "\"path\":\"/a\"", "path" },
-		{ "\"path\":\"a\"", "\"path\":\"../a\"", "path" },
-		{ "\"path\":\"a\"", "\"path\":\"a/../b\"", "path" },
-		{ "\"path\":\"a\"", "\"path\":\"./a\"", "path" },
-		{ "\"path\":\"a\"", "\"path\":\"a/\"", "path" },
-		{ "\"path\":\"a\"", "\"path\":\"a//b\"", "path" },
-		{ "\"path\":\"a\"", "\"path\":\"..\"", "path" },
-		{ "\"path\":\"a\"", "\"path\":\"\"", "path" },
-		{ "\"path\":\"a\"", "\"path\":\"a\\nb\"", "path" },
-		{ "\"path\":\"a\"", "\"path\":\"a\\u0000b\"", "" },
-		{ "\"path\":\"a\"", "\"path\":\"a b\"", "path" },
-		{ "\"path\":\"a\"", "\"path\":\"a\\\\b\"", "path" },
-		{ "\"path\":\"a\"", "\"path\":\"caf\\u00e9\"", "path" },
-		{ "\"path\":\"a\"", "\"path\":\"a\",\"mode\":511", "mode" },
-		{ "\"path\":\"a\"", "\"path\":\"a\",\"link\":\"/etc\"",
-		  "link" },
-		{ "file.open", "process.fork", "event" },
-		{ "file.open", "file.sing", "event" },
-		{ "\"deny\"", "\"none\"", "expect" },
-		{ "\"deny\"", "\"deny\",\"repeat\":0", "repeat" },
-		{ "\"deny\"", "\"deny\",\"as\":\"usr\"", "as" },
-		{ "\"deny\"", "\"deny\",\"as\":\"/usr\\n\"", "as" },
-		{ "]}", "],\"events\":{\"length\":1}}", "events.sha256" },
-		{ "]}", "],\"events\":{\"length\":1,\"sha256\":\"" ZERO
-		  "\",\"path\":\"x\"}}", "events.path" },
-		{ "]}", "]} x", "" }, { "{", "[", "" }, { "{", "", "" },
-		{ CASE_A, CASE_A ",{\"path\":\"a\",\"length\":2,\"sha256\":\""
-		  ZERO "\",\"event\":\"file.open\",\"expect\":\"deny\"}",
-		  "twice" },
-	};
 	struct json_fault fault;
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		cleanup_free char *text = with(table[i].from, table[i].to);
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+		cleanup_free char *text = with(broken[i].from, broken[i].to);
 		struct version *v = NULL;
 
 		if (parse(text, &v, &fault) != -EBADMSG || v ||
-		    !fault.text[0] || !strstr(fault.text, table[i].why)) {
-			fail_msg("%zu %s -> %s: %s", i, table[i].from,
-				 table[i].to, fault.text);
+		    !fault.text[0] || !strstr(fault.text, broken[i].why)) {
+			fail_msg("%zu %s -> %s: %s", i, broken[i].from,
+				 broken[i].to, fault.text);
 		}
 	}
 	for (size_t n = 0; n < strlen(GOOD); n++) {
