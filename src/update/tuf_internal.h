@@ -6,7 +6,7 @@
  *	tuf_meta.c      bytes to a role: the form of all metadata
  *	tuf_form.c      what a root, a snapshot, a targets file must look like
  *	tuf_verify.c    thresholds of signatures
- *	tuf_listed.c    version, length and hashes by which one file lists another
+ *	tuf_listed.c    version, length, hashes by which a file lists another
  *	tuf_store.c     the folder: read, replace, remove, lock
  *	tuf_refresh.c   the specification's 5.3 to 5.6.6
  *	tuf_role.c      a targets role: from memory, the folder, the repository
@@ -71,7 +71,7 @@ struct tuf_meta {
 struct tuf_kept {
 	char *name;                     /* owned; null: top-level targets */
 	struct tuf_meta meta;
-	json_t *keys, *delegation;      /* owned references of the delegator's */
+	json_t *keys, *delegation;      /* of the delegator; owned references */
 };
 
 struct tuf {

@@ -163,7 +163,7 @@ static int run_download(const struct options *o)
 		return fail(NULL, r, o->target_url);
 	}
 	for (size_t i = 0; i < o->name_count; i++) {
-		struct tuf_target target;
+		struct tuf_target target = { .length = 0 };
 		char name[256];
 
 		local_name(o->names[i], name);

@@ -42,9 +42,9 @@ static const char *set_end(const char *pattern)
 
 static bool set_has(const char *pattern, const char *end, uint32_t c)
 {
-	bool not = *pattern == '!', found = false;
+	bool inverse = *pattern == '!', found = false;
 
-	pattern += not;
+	pattern += inverse;
 	while (pattern < end) {
 		uint32_t low = next(&pattern), high = low;
 
@@ -54,7 +54,7 @@ static bool set_has(const char *pattern, const char *end, uint32_t c)
 		}
 		found |= c >= low && c <= high;
 	}
-	return found != not;
+	return found != inverse;
 }
 
 /* Does what stands at *pattern, which is no '*', match what is at *path? Both

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON to a role: any bytes are refused with a reason, or give metadata in which
- * everything that the client asks for later is there. The first byte says of
- * which kind: r, t, s, g (targets).
+ * JSON to a role: any bytes are refused with a reason, or give metadata in
+ * which everything that the client asks for later is there. The first byte says
+ * of which kind: r, t, s, g (targets).
  */
 #include <errno.h>
 #include <stdint.h>

@@ -289,6 +289,35 @@ void sim_serve(struct sim *s, const char *name, const void *bytes, size_t n)
 	set_file(s->instead, &s->instead_count, 16, name, bytes, n);
 }
 
+static void free_files(struct sim_file *files, size_t *count)
+{
+	while (*count) {
+		--*count;
+		free(files[*count].name);
+		free(files[*count].data.bytes);
+	}
+}
+
+void sim_serve_none(struct sim *s)
+{
+	free_files(s->instead, &s->instead_count);
+}
+
+static void free_published(struct sim_role *r)
+{
+	while (r->count) {
+		free(r->published[--r->count].bytes);
+	}
+	free(r->published);
+	r->published = NULL;
+}
+
+void sim_unpublish(struct sim *s, const char *role)
+{
+	free_published(role_of(s, role));
+	sim_set_version(s, role, 1);
+}
+
 static json_t *signatures(struct sim_role *r)
 {
 	json_t *list = json_array();
@@ -437,23 +466,12 @@ struct sim *sim_new(void)
 void sim_free(struct sim *s)
 {
 	for (size_t i = 0; i < s->role_count; i++) {
-		struct sim_role *r = &s->roles[i];
-
-		for (size_t j = 0; j < r->count; j++) {
-			free(r->published[j].bytes);
-		}
-		free(r->published);
-		free(r->name);
-		json_decref(r->body);
+		free_published(&s->roles[i]);
+		free(s->roles[i].name);
+		json_decref(s->roles[i].body);
 	}
-	for (size_t i = 0; i < s->target_count; i++) {
-		free(s->targets[i].name);
-		free(s->targets[i].data.bytes);
-	}
-	for (size_t i = 0; i < s->instead_count; i++) {
-		free(s->instead[i].name);
-		free(s->instead[i].data.bytes);
-	}
+	free_files(s->targets, &s->target_count);
+	free_files(s->instead, &s->instead_count);
 	for (size_t i = 0; i < s->own_count; i++) {
 		key_free(s->own[i]);
 	}

@@ -5,8 +5,8 @@
  * The repository's roles are JSON that a test changes as it likes, then
  * publishes: each role's version goes up by one, it is signed by its signers,
  * and listed in snapshot or timestamp. What was published is served under its
- * number, by a fetcher or by a small HTTP server (tuf_http.h). All that is asked
- * for is written down.
+ * number, by a fetcher or by a small HTTP server (tuf_http.h). All that is
+ * asked for is written down.
  *
  * A sim_client keeps a folder of its own below a temporary one. It opens a new
  * handle for each call, as a new process would, unless sim_one_handle is set.
@@ -38,13 +38,13 @@ struct sim_bytes {
 struct sim_role {
 	char *name;
 	json_t *body;                   /* "signed" */
-	struct key *signers[16];        /* borrowed from the pool, or sim->own */
+	struct key *signers[16];        /* borrowed: the pool's, or own */
 	size_t signer_count;
 	struct sim_bytes *published;    /* [0] is version 1 */
 	size_t count;
 };
 
-struct sim_file {                       /* a target, or what is served instead */
+struct sim_file {                       /* a target; what is served instead */
 	char *name;
 	struct sim_bytes data;
 };
@@ -66,6 +66,7 @@ struct sim {
 	const char *fail_name;          /* this name (null: none) fails so: */
 	int fail;
 	uint64_t cut;                   /* after so many bytes; 0: at once */
+	bool no_targets;                /* has none of its targets */
 	bool no_range;                  /* answers a range with the whole */
 };
 
@@ -113,6 +114,9 @@ void sim_replace_last(struct sim *s, const char *role, const void *bytes,
 		      size_t length);
 /* Under this name these bytes are served, whatever is published. */
 void sim_serve(struct sim *s, const char *name, const void *bytes, size_t n);
+void sim_serve_none(struct sim *s);
+/* As if it had never been published: its next version is 1. */
+void sim_unpublish(struct sim *s, const char *role);
 /* What a request for "metadata/NAME" or "targets/NAME" (below a base) gets;
  * writes it down. False: there is no such file. */
 bool sim_answer(struct sim *s, bool metadata, const char *name,

@@ -109,7 +109,7 @@ static bool find_target(struct sim *s, const char *name,
 	if (consistent(s) && dot) {
 		memmove(base, dot + 1, strlen(dot));
 	}
-	for (size_t i = 0; i < s->target_count; i++) {
+	for (size_t i = 0; i < s->target_count && !s->no_targets; i++) {
 		if (strcmp(s->targets[i].name, path) == 0) {
 			*ret_bytes = s->targets[i].data;
 			return true;

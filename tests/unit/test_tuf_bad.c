@@ -62,7 +62,7 @@ static void cut_and_flip(const char *role, const char *name)
 		}
 		copy[i] ^= 1;
 	}
-	s->instead_count = 0;
+	sim_serve_none(s);
 	free(copy);
 }
 
@@ -91,7 +91,7 @@ static void everywhere(const void *bytes, size_t length, int error)
 			 files[i].role);
 		sim_serve(s, i == 1 ? "timestamp.json" : name, bytes, length);
 		sim_expect(&c, sim_refresh(&c), error);
-		s->instead_count = 0;
+		sim_serve_none(s);
 		sim_expect(&c, sim_refresh(&c), 0);
 	}
 }
@@ -185,7 +185,7 @@ static void test_every_file_for_every_other(void **state)
 				sim_serve(s, files[i].name, other.bytes,
 					  other.length);
 				sim_expect(&c, sim_refresh(&c), -EBADMSG);
-				s->instead_count = 0;
+				sim_serve_none(s);
 			}
 		}
 	}

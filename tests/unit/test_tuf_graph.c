@@ -184,11 +184,12 @@ static void shared_role(const char *first, const char *second, bool valid)
 {
 	struct sim_role *role;
 	struct tuf_target target;
-	cleanup_fetch struct fetch *fetch = sim_fetch(s, true);
+	cleanup_fetch struct fetch *fetch = NULL;
 	struct tuf *tuf;
 
 	teardown(NULL);
 	setup(NULL);
+	fetch = sim_fetch(s, true);
 	sim_delegate(s, "targets", "A", "a/*", false);
 	sim_delegate(s, "targets", "B", "b/*", false);
 	sim_delegate(s, "A", "C", "*/*", false);
@@ -301,8 +302,7 @@ static void test_odd_names(void **state)
 		setup(NULL);
 		sim_delegate(s, "targets", rows[i].role, "*", false);
 		sim_publish(s, "targets");
-		s->roles[4].count = 0;
-		sim_set_version(s, rows[i].role, 1);
+		sim_unpublish(s, rows[i].role);
 		sim_publish_all(s);
 		sim_expect(&c, sim_download(&c, "missing"), TUF_NO_TARGET);
 		snprintf(want, sizeof(want), " %s", rows[i].asked);

@@ -314,7 +314,7 @@ static void test_another_vendor(void **state)
 	sim_serve(s, "timestamp.json", sim_last(other, "timestamp").bytes,
 		  sim_last(other, "timestamp").length);
 	sim_expect(&c, sim_refresh(&c), -EKEYREJECTED);
-	s->instead_count = 0;
+	sim_serve_none(s);
 	sim_publish(s, "targets snapshot timestamp");
 	sim_serve(s, "2.targets.json", sim_last(other, "targets").bytes,
 		  sim_last(other, "targets").length);

@@ -37,8 +37,7 @@ static int setup(void **state)
 	s->now = wall_now();
 	for (size_t i = 0; i < 4; i++) {
 		sim_expires(s, s->roles[i].name, s->now + SIM_DAY);
-		s->roles[i].count = 0;
-		sim_set_version(s, s->roles[i].name, 1);
+		sim_unpublish(s, s->roles[i].name);
 	}
 	sim_publish(s, "root targets snapshot timestamp");
 	sim_client_init(&c, s);

@@ -235,7 +235,7 @@ static void hashes_are_checked(bool sha512)
 	sim_publish(s, "targets snapshot timestamp");
 	sim_serve(s, "4.targets.json", "{ }", 3);
 	sim_expect(&c, sim_refresh(&c), -EBADMSG);
-	s->instead_count = 0;
+	sim_serve_none(s);
 	sim_expect(&c, sim_refresh(&c), 0);
 	assert_string_equal(sim_folder(&c),
 			    "root 2 snapshot 4 targets 4 timestamp 4");

@@ -127,12 +127,12 @@ static void test_old_file_under_a_new_number(void **state)
 	sim_publish(s, "targets snapshot timestamp");
 	serve_old("2.snapshot.json", "snapshot", 1);
 	sim_expect(&c, sim_refresh(&c), -EBADMSG);
-	s->instead_count = 0;
+	sim_serve_none(s);
 	serve_old("2.targets.json", "targets", 1);
 	sim_expect(&c, sim_refresh(&c), -EBADMSG);
 	serve_old("2.root.json", "root", 1);
 	sim_expect(&c, sim_refresh(&c), -ESTALE);
-	s->instead_count = 0;
+	sim_serve_none(s);
 	sim_expect(&c, sim_refresh(&c), 0);
 }
 
@@ -142,7 +142,7 @@ static void test_root_skips_or_repeats_a_number(void **state)
 	serve_old("2.root.json", "root", 3);
 	sim_expect(&c, sim_refresh(&c), -ESTALE);
 	assert_int_equal(sim_trusts(&c, "root"), 1);
-	s->instead_count = 0;
+	sim_serve_none(s);
 	sim_expect(&c, sim_refresh(&c), 0);
 	assert_int_equal(sim_trusts(&c, "root"), 3);
 }

@@ -186,7 +186,7 @@ static void test_absent(void **state)
 {
 	sim_add_target(s, "targets", "file", "content");
 	sim_publish(s, "targets snapshot timestamp");
-	s->target_count = 0;
+	s->no_targets = true;
 	sim_expect(&c, sim_download(&c, "file"), -ENODATA);
 	sim_expect(&c, sim_download(&c, "nobody's"), TUF_NO_TARGET);
 	assert_int_equal(sim_target_files(&c), 0);
@@ -234,10 +234,10 @@ static void break_off(uint64_t at)
 {
 	sim_add_target(s, "targets", "file", large());
 	sim_publish(s, "targets snapshot timestamp");
-	s->target_count = 0;
+	s->no_targets = true;
 	sim_expect(&c, sim_download(&c, "file"), -ENODATA);
 	s->fail_name = remote_name();
-	s->target_count = 1;
+	s->no_targets = false;
 	s->fail = -ECONNRESET;
 	s->cut = at;
 	sim_expect(&c, sim_download(&c, "file"), -ECONNRESET);
