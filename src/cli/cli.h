@@ -63,6 +63,7 @@ struct cli_command {
 	const char *const *words;       /* first operand's words; null ends */
 	enum cli_kind operand;  /* first operand; CLI_WORD: one of words */
 	int operand_min, operand_max;
+	bool raw;               /* words are passed on, options too */
 	int (*run)(const struct cli_args *args);
 };
 
@@ -82,6 +83,7 @@ struct cli_command {
 	X(rules)                                                              \
 	X(config)                                                             \
 	X(content)                                                            \
+	X(publish)                                                            \
 	X(doctor)
 
 #define CLI_DECLARE(symbol) extern const struct cli_command cmd_##symbol;

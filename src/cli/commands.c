@@ -72,6 +72,21 @@ static void cli_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* Another program reads its words: only `--help' alone is ours. */
+static int cli_run_raw(const struct cli_command *command, int argc,
+		       char **argv)
+{
+	struct cli_args args = { .command = command,
+				 .operand_count = argc - 2,
+				 .operand = argv + 2 };
+
+	if (argc == 3 && strcmp(argv[2], "--help") == 0) {
+		cli_help_command(command);
+		return CLI_YES;
+	}
+	return command->run(&args);
+}
+
 static int cli_run(int argc, char **argv)
 {
 	const struct cli_command *command;
@@ -100,6 +115,9 @@ static int cli_run(int argc, char **argv)
 		cli_error("there is no command \"%s\"; `bailey --help` lists "
 			  "them", argv[1]);
 		return CLI_UNKNOWN;
+	}
+	if (command->raw) {
+		return cli_run_raw(command, argc, argv);
 	}
 	if (cli_parse(command, argc - 1, argv + 1, &args) < 0) {
 		return CLI_UNKNOWN;

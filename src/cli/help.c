@@ -54,9 +54,12 @@ void cli_help_command(const struct cli_command *command)
 	out_text("usage: bailey %s%s%s\n\n%s.\n", command->name,
 		 *command->synopsis ? " " : "", command->synopsis,
 		 command->summary);
-	out_text("%s\noptions:\n", command->help);
-	help_options(command->options);
-	help_options(cli_common_options);
+	out_text("%s", command->help);
+	if (!command->raw) {
+		out_text("\noptions:\n");
+		help_options(command->options);
+		help_options(cli_common_options);
+	}
 	out_text("\nMore: man %s\n", command->page);
 }
 

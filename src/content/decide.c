@@ -104,10 +104,38 @@ static uint64_t jump(const struct decide_inputs *in)
 	return wait > prior->age_s ? wait - prior->age_s : 0;
 }
 
+/* The ring that a host of this one goes with, if it takes no part: the next
+ * later one, or else the last. */
+static uint32_t ring_of(const struct decide_lease *lease, uint32_t ring)
+{
+	uint32_t own = ring;
+
+	while (own < LEASE_RINGS && !(lease->rings & 1u << own)) {
+		own++;
+	}
+	while (own == LEASE_RINGS && ring > 0) {
+		ring--;
+		if (lease->rings & 1u << ring) {
+			return ring;
+		}
+	}
+	return own;
+}
+
+static bool admits(const struct decide_inputs *in, uint32_t ring)
+{
+	ring = ring_of(&in->lease, ring);
+	return ring < LEASE_RINGS && in->bucket < in->lease.bound[ring];
+}
+
+/* Who chose `late' is not earlier than who chose nothing, whatever a lease
+ * says of the rings. */
 static bool covers(const struct deciding *d, uint32_t index)
 {
-	return d->in->bucket <
-	       d->in->lease.bound[policy_of(d, index)->ring];
+	uint32_t ring = policy_of(d, index)->ring;
+
+	return admits(d->in, ring) &&
+	       (ring <= LEASE_GENERAL || admits(d->in, LEASE_GENERAL));
 }
 
 static void look_at_lease(struct deciding *d)
@@ -175,30 +203,32 @@ static bool go_back(struct deciding *d, enum decide_reason reason,
 }
 
 /* The gate says to go back, and that concerns what runs. Who pinned himself
- * to it knows better; who said that nothing is to change, too. */
+ * to it knows better; who said that nothing is to change, too. While there is
+ * nowhere to go, nothing newer comes either. */
 static bool roll_back(struct deciding *d, const struct decide_version *running)
 {
 	const struct decide_lease *lease = &d->in->lease;
 	const struct policy *policy = policy_of(d, d->in->running);
 	bool named = d->in->running == lease->release ||
 		     is(running, DECIDE_IS_HALTED);
+	uint64_t most = UINT64_MAX;
 
 	if (!d->live || !lease->roll_back || policy->override_pause ||
 	    (policy->pin == POLICY_PINNED &&
 	     d->in->pinned[running->class] == d->in->running)) {
 		return false;
 	}
-	if (lease->back != DECIDE_NONE) {
-		uint64_t to = at(d, lease->back)->number;
-
-		if (running->number <= to) {
-			return false;
-		}
-		if (newest_good(d, to) != DECIDE_NONE) {
-			return go_back(d, DECIDE_BECAUSE_ROLL_BACK, to);
-		}
+	if (lease->back == DECIDE_NONE) {
+		return named && go_back(d, DECIDE_BECAUSE_ROLL_BACK, most);
 	}
-	return named && go_back(d, DECIDE_BECAUSE_ROLL_BACK, UINT64_MAX);
+	if (running->number <= at(d, lease->back)->number) {
+		return false;
+	}
+	if (!named ||
+	    newest_good(d, at(d, lease->back)->number) != DECIDE_NONE) {
+		most = at(d, lease->back)->number;
+	}
+	return go_back(d, DECIDE_BECAUSE_ROLL_BACK, most);
 }
 
 /* Whether what runs must go, whatever else there is. */
@@ -315,6 +345,13 @@ static void nothing(struct deciding *d)
 	}
 }
 
+/* A pin to a version that was good here needs no lease. */
+static bool pinned_running(const struct deciding *d)
+{
+	return d->in->running != DECIDE_NONE &&
+	       policy_of(d, d->in->running)->pin == POLICY_PINNED;
+}
+
 /* The release, or what the administrator brought; then the customer's pin.
  * True: decided already. */
 static bool choose(struct deciding *d, struct candidate *ret_choice)
@@ -332,6 +369,9 @@ static bool choose(struct deciding *d, struct candidate *ret_choice)
 		(index == DECIDE_NONE ||
 		 at(d, local)->number > at(d, index)->number);
 	index = ret_choice->local ? local : index;
+	if (index == DECIDE_NONE && pinned_running(d)) {
+		index = d->in->running;
+	}
 	if (index == DECIDE_NONE) {
 		nothing(d);
 		return true;
@@ -381,15 +421,16 @@ static bool compare(struct deciding *d, const struct candidate *choice)
 		return hold(d, DECIDE_BECAUSE_OVERRIDE_REVERT, choice->index,
 			    0);
 	}
+	if (running && v->number < running->floor &&
+	    (pinned || v->number > running->number)) {
+		return hold(d, DECIDE_BECAUSE_BELOW_FLOOR, choice->index, 0);
+	}
 	if (!running || v->number > running->number) {
 		return false;
 	}
 	if (!pinned || v->number == running->number) {
 		return say(d, DECIDE_DO_NONE, DECIDE_BECAUSE_NEWER_RUNS,
 			   choice->index, 0);
-	}
-	if (v->number < running->floor) {
-		return hold(d, DECIDE_BECAUSE_BELOW_FLOOR, choice->index, 0);
 	}
 	return may_go_back_to(d, choice->index, UINT64_MAX) &&
 	       say(d, DECIDE_DO_REVERT, DECIDE_BECAUSE_PINNED, choice->index,

@@ -58,7 +58,7 @@ static void generate_command(const struct cli_command *command)
 	}
 	printf("\"\n\toptions=\"");
 	generate_options(command->options);
-	generate_options(cli_common_options);
+	generate_options(command->raw ? NULL : cli_common_options);
 	printf("\"\n\tfiles=%d ;;\n", command->operand == CLI_FILE ||
 	       (command->words && command->operand_max > 1));
 }
