@@ -230,6 +230,25 @@ static void test_refused(void **state)
 		{ "[network]\ncloud = tls a:443\n",
 		  ":2: cloud: this version gives no product access" },
 		{ "[content]\nreload = never\n", "none of: parallel" },
+	};
+	struct manifest_error error;
+	struct manifest m;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		manifest_defaults(&m);
+		error.text[0] = '\0';
+		if (parse(table[i].text, &m, &error) != -EBADMSG ||
+		    !strstr(error.text, table[i].reason)) {
+			fail_msg("%s: %s", table[i].text, error.text);
+		}
+	}
+}
+
+static void test_content_refused(void **state)
+{
+	static const struct {
+		const char *text, *reason;
+	} table[] = {
 		{ "[content]\nurl = ftp://a/\n", "begins with https://" },
 		{ "[content]\nurl = https://\n", "is not a URL" },
 		{ "[content]\nurl = https://u:p@a/\n", "no blank, ?, #, @" },
@@ -312,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_drop_in),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_content_refused),
 		cmocka_unit_test(test_hostile_bytes),
 		cmocka_unit_test(test_incomplete),
 	};
