@@ -22,8 +22,10 @@
 #define CONTENT_BIT(record) (1u << CONTENT_RECORD_##record)
 
 /* Options that a verb takes, beside --state and --timeout. */
-enum { WITH_JSON = 1, WITH_REASON = 2, WITH_FOR = 4, WITH_PRODUCT = 8,
-       WITH_FROM = 16 };
+enum {
+	WITH_JSON = 1, WITH_REASON = 2, WITH_FOR = 4, WITH_PRODUCT = 8,
+	WITH_FROM = 16, WITH_ETC = 32
+};
 
 /* X(verb, "do" or null, operands, at most, records, options, "operands",
  * "help"). Operands: P product, V version, D directory, B bundle. */
@@ -54,7 +56,7 @@ enum { WITH_JSON = 1, WITH_REASON = 2, WITH_FOR = 4, WITH_PRODUCT = 8,
 	  "another channel: verify, preflight, trial")                        \
 	X("export", NONE, "B", 1, 1, 0, WITH_PRODUCT | WITH_FROM,             \
 	  "BUNDLE", "what staging or a repository folder has, as one file")   \
-	X("import", NONE, "B", 1, 1, 0, WITH_PRODUCT,                         \
+	X("import", NONE, "B", 1, 1, 0, WITH_ETC,                             \
 	  "BUNDLE", "such a file into staging, as if it had been fetched")
 
 #define CONTENT_DO_NONE CONTENT_REQUESTS
@@ -85,6 +87,7 @@ static const struct {
 } content_with[] = {
 	{ "json", WITH_JSON }, { "reason", WITH_REASON }, { "for", WITH_FOR },
 	{ "product", WITH_PRODUCT }, { "from", WITH_FROM },
+	{ "etc", WITH_ETC },
 };
 
 /* ---- the command line ---- */
@@ -165,8 +168,9 @@ static int content_directory(const char *path)
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0) {
-		cli_error("cannot open %s: %s; give the folder with "
-			  "version.json and the files", path, strerror(errno));
+		cli_error("cannot open %s: %s; give a folder that "
+			  "bailey-publish writes, or one with site.json", path,
+			  strerror(errno));
 	}
 	return fd;
 }
@@ -286,9 +290,12 @@ static const struct cli_option content_options[] = {
 	  "why, for the journal and for `why`" },
 	{ "for", CLI_DURATION, false, "T", "how long to pause" },
 	{ "product", CLI_PRODUCT, false, "PRODUCT",
-	  "submit, export, import: whose content it is" },
+	  "submit, export: whose content it is" },
 	{ "from", CLI_DIRECTORY, false, "DIR",
-	  "export: a publisher's repository in place of this host's staging" },
+	  "export: a publisher's or a site's folder in place of staging" },
+	{ "etc", CLI_DIRECTORY, false, "DIR",
+	  "import: where the configuration is (default /etc/bailey, or etc "
+	  "below --state)" },
 	{ NULL, CLI_FLAG, false, NULL, NULL }
 };
 

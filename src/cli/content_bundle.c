@@ -49,9 +49,10 @@ static int bundle_spawn(const struct cli_args *args, const char *verb, int fd)
 	char program[RUN_PATH];
 	char mode[16];
 	const char *argv[BUNDLE_ARGUMENTS] = { program, mode };
-	static const char *const passed[] = { "state", "product", "from" };
+	static const char *const passed[] = { "state", "product", "from",
+					       "etc" };
 	static const char *const names[] = { "--state", "--product",
-					     "--from" };
+					     "--from", "--etc" };
 	unsigned n = 2;
 	size_t i;
 	pid_t pid;

@@ -216,8 +216,12 @@ int content_next(struct content_call *call, struct content_row *ret_row)
 	struct json_fault fault;
 	struct json_at top;
 	ssize_t n;
-	int r = bytes ? talk_wait(call, POLLIN) : -ENOMEM;
+	int r;
 
+	if (!bytes) {
+		return -ENOMEM;
+	}
+	r = talk_wait(call, POLLIN);
 	if (r < 0) {
 		return r;
 	}

@@ -50,10 +50,9 @@ void run_place_close(struct run_place *place);
 /* bailey-monitor, beside this program, where it was built or installed. */
 int run_find_monitor(char ret_path[RUN_PATH])
 	__attribute__((warn_unused_result));
-/* bailey-updater, likewise. */
+/* bailey-updater and bailey-publish, likewise. */
 int run_find_updater(char ret_path[RUN_PATH])
 	__attribute__((warn_unused_result));
-/* bailey-publish, likewise. */
 int run_find_publish(char ret_path[RUN_PATH])
 	__attribute__((warn_unused_result));
 /* A manifest: a path, or the name of one that is installed or built. */

@@ -254,44 +254,39 @@ static int place_first(const char *const *formats, const char *own,
 	return -ENOENT;
 }
 
-int run_find_monitor(char ret_path[RUN_PATH])
+/* built: where it stands in a build folder, seen from this program. */
+static int find_program(const char *name, const char *built,
+			char ret_path[RUN_PATH])
 {
-	static const char *const places[] = {
-		"%o/bailey-monitor", "%o/../broker/bailey-monitor",
-		BAILEY_LIBEXEC "/bailey-monitor",
-		"%o/../lib/bailey/bailey-monitor", NULL
+	const char *const places[] = {
+		"%o/%n", built, BAILEY_LIBEXEC "/%n",
+		"%o/../lib/bailey/%n", "%o/../libexec/bailey/%n", NULL
 	};
 	char own[RUN_PATH];
 	int r;
 
 	place_own_directory(own);
-	r = place_first(places, own, "", X_OK, ret_path);
+	r = place_first(places, own, name, X_OK, ret_path);
 	if (r < 0) {
-		cli_error("bailey-monitor is neither beside this program nor "
-			  "in %s; build or install all of Bailey",
-			  BAILEY_LIBEXEC);
+		cli_error("%s is neither beside this program nor in %s; build "
+			  "or install all of Bailey", name, BAILEY_LIBEXEC);
 	}
 	return r;
 }
 
+int run_find_monitor(char ret_path[RUN_PATH])
+{
+	return find_program("bailey-monitor", "%o/../broker/%n", ret_path);
+}
+
 int run_find_updater(char ret_path[RUN_PATH])
 {
-	static const char *const places[] = {
-		"%o/bailey-updater", "%o/../update/bailey-updater",
-		BAILEY_LIBEXEC "/bailey-updater",
-		"%o/../lib/bailey/bailey-updater", NULL
-	};
-	char own[RUN_PATH];
-	int r;
+	return find_program("bailey-updater", "%o/../update/%n", ret_path);
+}
 
-	place_own_directory(own);
-	r = place_first(places, own, "", X_OK, ret_path);
-	if (r < 0) {
-		cli_error("bailey-updater is neither beside this program nor "
-			  "in %s; build or install all of Bailey",
-			  BAILEY_LIBEXEC);
-	}
-	return r;
+int run_find_publish(char ret_path[RUN_PATH])
+{
+	return find_program("bailey-publish", "%o/../publish/%n", ret_path);
 }
 
 int run_find_manifest(const char *name, const char *etc,
@@ -323,26 +318,6 @@ int run_find_manifest(const char *name, const char *etc,
 	if (r < 0) {
 		cli_error("there is no product %s here; give the path of its "
 			  "manifest (NAME.ini)", name);
-	}
-	return r;
-}
-
-int run_find_publish(char ret_path[RUN_PATH])
-{
-	static const char *const places[] = {
-		"%o/bailey-publish", "%o/../publish/bailey-publish",
-		"%o/../libexec/bailey/bailey-publish",
-		"%o/../lib/bailey/bailey-publish",
-		BAILEY_LIBEXEC "/bailey-publish", NULL
-	};
-	char own[RUN_PATH];
-	int r;
-
-	place_own_directory(own);
-	r = place_first(places, own, "", X_OK, ret_path);
-	if (r < 0) {
-		cli_error("bailey-publish is not installed; build or install "
-			  "all of Bailey");
 	}
 	return r;
 }

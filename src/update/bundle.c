@@ -73,6 +73,10 @@ static bool name_good(const char *name)
 	bool metadata = strncmp(name, "metadata/", 9) == 0;
 	unsigned parts = 0;
 
+	if (strcmp(name, "site.json") == 0 ||
+	    strcmp(name, "version.json") == 0) {
+		return true;
+	}
 	if (!metadata && strncmp(name, "targets/", 8) != 0) {
 		return false;
 	}

@@ -14,12 +14,12 @@
  *	total		64 bits: sum of the lengths
  *	entries		count x { name 256 bytes, length 64 bits, SHA-256 }
  *	digest		SHA-256 of all above
- *	bytes		of each entry, in their order, without gaps; then the end
+ *	bytes		of each entry, in their order; then the end
  *
- * Numbers are little-endian. Names are metadata/NAME or targets/NAME[/NAME]...,
- * each NAME of A-Z a-z 0-9 . _ - %, not beginning with a dot, in strictly
- * ascending order of their bytes. Read from front to end, so that a pipe will
- * do; no more memory than the list.
+ * Numbers are little-endian. Names are site.json, version.json, metadata/NAME
+ * and targets/NAME[/NAME]..., each NAME of A-Z a-z 0-9 . _ - % and without a
+ * dot in front, in strictly ascending order of their bytes. Read from front to
+ * end, so that a pipe will do; no more memory than the list.
  */
 #ifndef UPDATE_BUNDLE_H
 #define UPDATE_BUNDLE_H

@@ -12,6 +12,7 @@
  *
  *	metadata/ targets/	a mirror in the repository's own layout
  *	trust/			what this side's TUF client trusts
+ *	site.json version.json	what a site signed, by import
  *	listed			names of the mirror's generation, one a line
  *	lock lock.blobs		who works here
  *	ready check status.json	see proto/content.h
@@ -125,6 +126,8 @@ struct updater_outcome {
 	char reason[UPDATER_REASON];
 };
 
+/* Is it the disk's, wherever it was met? */
+bool updater_is_disk(int error);
 /* Keeps the first failure. Returns error. */
 __attribute__((format(printf, 4, 5)))
 int updater_fail(struct updater_outcome *outcome, enum updater_step step,
@@ -169,6 +172,20 @@ int updater_try_from(const struct updater_job *job, struct fetch *metadata,
 		     struct fetch *targets,
 		     struct updater_outcome *ret_outcome) must_use;
 
+/* ---- updater_site.c: without a repository ---- */
+
+struct mirror_names;
+
+/* Does this folder have a version that a site signed? */
+bool updater_is_site(int folder);
+/* Takes it from there: blobs, then version.json, then site.json. */
+int updater_site(const struct updater_job *job, int from,
+		 struct fetch *targets, struct updater_outcome *ret_outcome)
+	must_use;
+/* Names of its files, for an export; the caller's. */
+int updater_site_names(int folder, const char *product,
+		       struct mirror_names *ret_names) must_use;
+
 /* ---- updater_place.c ---- */
 
 /* Makes staging/NAME and what it has, and opens it. */
@@ -183,7 +200,7 @@ int updater_place_lock(int folder, const char *name, int *ret_lock) must_use;
  * writing outside staging, where the kernel can do that. */
 int updater_confine(int staging) must_use;
 
-/* ---- updater_bundle.c: across an air gap. Exit codes, after saying why. ---- */
+/* ---- updater_bundle.c: exit codes, after saying why ---- */
 
 struct bundle;
 

@@ -68,6 +68,11 @@ static int blob_list(struct try *try, const struct version_file *file)
 	return mirror_list(&try->mirror, path);
 }
 
+int try_version_list(struct try *try, const struct version *version)
+{
+	return blob_each(try, version, blob_list);
+}
+
 static uint64_t blob_sum(const struct version *version)
 {
 	uint64_t sum = version->has_events ? version->events.length : 0;
@@ -87,7 +92,7 @@ int try_blobs_list(struct try *try)
 	uint64_t left = try->job->most;
 	unsigned wish;
 	size_t i;
-	int r = 0;
+	int r = try_site_list(try);
 
 	for (wish = 1; wish < 3 + UPDATER_WHOLE; wish++) {
 		for (i = 0; r == 0 && i < try->versions; i++) {
@@ -107,7 +112,7 @@ int try_blobs_list(struct try *try)
 				continue;
 			}
 			left -= sum;
-			r = blob_each(try, v->version, blob_list);
+			r = try_version_list(try, v->version);
 		}
 	}
 	return r;
@@ -257,12 +262,11 @@ static const char *blob_why(struct blob *blob, int r)
 /* 0 also after a failure that is this blob's own. */
 static int blob_failed(struct blob *blob, int r)
 {
-	bool disk = r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -EIO;
 	int error = r == 1 ? -EBADMSG : r;
 
-	updater_fail(blob->try->outcome, disk ? UPDATER_STEP_DISK :
-		     UPDATER_STEP_BLOB, error, "blob %.16s: %s", blob->hex,
-		     disk ? strerror(-r) : blob_why(blob, r));
+	updater_fail(blob->try->outcome, UPDATER_STEP_BLOB, error,
+		     "blob %.16s: %s", blob->hex, updater_is_disk(r) ?
+		     strerror(-r) : blob_why(blob, r));
 	return try_is_part(error) ? 0 : error;
 }
 

@@ -44,14 +44,38 @@ static int import_open(int incoming, const char *name,
 	return at < 0 ? result_errno() : fetch_folder(at, ret_fetch);
 }
 
+/* What an unpacked bundle has: a repository's files, a site's, or both. */
+struct import {
+	struct updater_job job;
+	int incoming;
+	struct fetch *metadata, *targets;       /* owned; metadata null: none */
+};
+
+static int import_once(const struct import *import,
+		       struct updater_outcome *outcome)
+{
+	int r = 0;
+
+	*outcome = (struct updater_outcome){ .error = 0 };
+	if (import->metadata) {
+		r = updater_try_from(&import->job, import->metadata,
+				     import->targets, outcome);
+	}
+	if (r == 0 && updater_is_site(import->incoming)) {
+		r = updater_site(&import->job, import->incoming,
+				 import->targets, outcome);
+	}
+	return r;
+}
+
 /* A running updater has the lock for seconds at a time. */
-static int import_try(const struct updater_job *job, struct fetch *metadata,
-		      struct fetch *targets, struct updater_outcome *outcome)
+static int import_try(const struct import *import,
+		      struct updater_outcome *outcome)
 {
 	int i, r;
 
 	for (i = 0; ; i++) {
-		r = updater_try_from(job, metadata, targets, outcome);
+		r = import_once(import, outcome);
 		if (outcome->step != UPDATER_STEP_LOCK || i == IMPORT_WAIT_S) {
 			return r;
 		}
@@ -59,36 +83,50 @@ static int import_try(const struct updater_job *job, struct fetch *metadata,
 	}
 }
 
-static int import_unpacked(int folder, int incoming,
-			   const struct updater_product *product)
+static int import_told(const struct import *import)
 {
-	struct updater_job job = { .product = product, .folder = folder,
-				   .thorough = true,
-				   .most = UPDATER_STAGED_BYTES };
-	cleanup_fetch struct fetch *metadata = NULL, *targets = NULL;
+	const char *name = import->job.product->name;
 	struct updater_outcome outcome;
-	int64_t reached;
-	int r = import_open(incoming, "metadata", &metadata);
+	int r = import_try(import, &outcome);
+	int64_t reached = outcome.reached ? (int64_t)time(NULL) : 0;
 
-	r = r < 0 ? r : import_open(incoming, "targets", &targets);
-	if (r < 0) {
-		log_error("the bundle has no metadata or no targets: %s",
-			  strerror(-r));
-		return 1;
-	}
-	r = import_try(&job, metadata, targets, &outcome);
-	reached = outcome.reached ? (int64_t)time(NULL) : 0;
 	if (outcome.step != UPDATER_STEP_LOCK &&
-	    updater_status_write(folder, product->name, &outcome, reached, 0,
-				 r < 0) < 0) {
+	    updater_status_write(import->job.folder, name, &outcome, reached,
+				 0, r < 0) < 0) {
 		log_error("cannot tell the agent: status.json was not written");
 		return 2;
 	}
 	if (r < 0) {
-		log_error("%s: %s", product->name, outcome.reason);
+		log_error("%s: %s", name, outcome.reason);
 		return 1;
 	}
 	return 0;
+}
+
+static int import_unpacked(int folder, int incoming,
+			   const struct updater_product *product)
+{
+	struct import import = {
+		.job = { .product = product, .folder = folder,
+			 .thorough = true, .most = UPDATER_STAGED_BYTES },
+		.incoming = incoming,
+	};
+	int code = 1;
+	int r = import_open(incoming, "targets", &import.targets);
+
+	if (r == 0) {
+		r = import_open(incoming, "metadata", &import.metadata);
+		r = r == -ENOENT && updater_is_site(incoming) ? 0 : r;
+	}
+	if (r < 0) {
+		log_error("the bundle has no metadata or no targets: %s",
+			  strerror(-r));
+	} else {
+		code = import_told(&import);
+	}
+	fetch_free(import.metadata);
+	fetch_free(import.targets);
+	return code;
 }
 
 int updater_import(int staging, const struct updater_product *product, int in,
@@ -123,15 +161,34 @@ int updater_import(int staging, const struct updater_product *product, int in,
 
 /* ---- export ---- */
 
+/* The mirror's generation; where there is a site's version, that alone. */
+static int export_names(int folder, const char *product,
+			struct mirror_names *ret_names)
+{
+	int r;
+
+	if (updater_is_site(folder)) {
+		r = updater_site_names(folder, product, ret_names);
+		if (r < 0) {
+			log_error("version.json: %s", strerror(-r));
+		}
+		return r;
+	}
+	r = mirror_current(folder, ret_names);
+	if (r < 0) {
+		log_error("there is no whole mirror here yet: %s; `bailey "
+			  "content check` fetches one", strerror(-r));
+	}
+	return r;
+}
+
 static int export_list(int folder, struct bundle *bundle)
 {
 	struct mirror_names names = { .name = NULL };
 	size_t i, missing = 0;
-	int r = mirror_current(folder, &names);
+	int r = export_names(folder, bundle->product, &names);
 
 	if (r < 0) {
-		log_error("there is no whole mirror here yet: %s; `bailey "
-			  "content check` fetches one", strerror(-r));
 		return r;
 	}
 	for (i = 0; r == 0 && i < names.count; i++) {
@@ -153,9 +210,26 @@ static int export_list(int folder, struct bundle *bundle)
 	return r;
 }
 
-int updater_export(int folder, const char *name, int out)
+/* Of a folder that nobody changes meanwhile. */
+static int export_write(int folder, const char *name, int out)
 {
 	cleanup_bundle struct bundle bundle = { .count = 0 };
+	int r;
+
+	snprintf(bundle.product, sizeof(bundle.product), "%s", name);
+	if (export_list(folder, &bundle) < 0) {
+		return 1;
+	}
+	r = bundle_write(out, &bundle, folder);
+	if (r < 0) {
+		log_error("%s", *bundle.why ? bundle.why : strerror(-r));
+		return r == -EBADMSG ? 1 : 2;
+	}
+	return 0;
+}
+
+int updater_export(int folder, const char *name, int out)
+{
 	cleanup_fd int lock = -1;
 	int i, r = -EBUSY;
 
@@ -169,16 +243,7 @@ int updater_export(int folder, const char *name, int out)
 		log_error("%s: %s", name, strerror(-r));
 		return 2;
 	}
-	snprintf(bundle.product, sizeof(bundle.product), "%s", name);
-	if (export_list(folder, &bundle) < 0) {
-		return 1;
-	}
-	r = bundle_write(out, &bundle, folder);
-	if (r < 0) {
-		log_error("%s", *bundle.why ? bundle.why : strerror(-r));
-		return r == -EBADMSG ? 1 : 2;
-	}
-	return 0;
+	return export_write(folder, name, out);
 }
 
 /* ---- from a publisher's folder ---- */
@@ -226,6 +291,9 @@ int updater_export_from(int repository, const char *name, int out)
 	cleanup_fd int above = -1, folder = -1;
 	int code = 2;
 
+	if (updater_is_site(repository)) {
+		return export_write(repository, name, out);
+	}
 	snprintf(product.name, sizeof(product.name), "%s", name);
 	snprintf(path, sizeof(path), "%.200s/bailey-export.XXXXXX",
 		 tmp && *tmp == '/' ? tmp : "/tmp");

@@ -178,6 +178,14 @@ bool file_is(int folder, const char *name, uint64_t length,
 			   memcmp(found, sha256, sizeof(found)) == 0);
 }
 
+bool file_exists(int folder, const char *name)
+{
+	struct stat st;
+
+	return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode);
+}
+
 int file_touch(int folder, const char *name, unsigned mode)
 {
 	struct stat st;

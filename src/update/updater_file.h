@@ -30,6 +30,8 @@ int file_read(int folder, const char *name, size_t maximum,
  * be null: the length is enough. */
 bool file_is(int folder, const char *name, uint64_t length,
 	     const uint8_t *sha256);
+/* A regular file, and not a link. */
+bool file_exists(int folder, const char *name);
 /* Its modification time becomes now; made with this mode if missing. */
 int file_touch(int folder, const char *name, unsigned mode) must_use;
 /* All below the folder whose name, with prefix in front, wanted() does not

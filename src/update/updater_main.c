@@ -34,7 +34,7 @@ struct options {
 static const char main_usage[] =
 	"usage: bailey-updater [--state DIR] [--etc DIR] [--product P]... "
 	"[--once]\n"
-	"       bailey-updater --import [--product P] < BUNDLE\n"
+	"       bailey-updater --import [--state DIR] [--etc DIR] < BUNDLE\n"
 	"       bailey-updater --export --product P [--from DIR] > BUNDLE\n"
 	"Brings content versions to staging; activates nothing. More: "
 	"man bailey-updater\n";
@@ -182,7 +182,8 @@ static int main_work(const struct options *o, struct loop *loop)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .state = MAIN_STATE, .etc = MAIN_ETC };
+	struct options o = { .state = NULL };
+	char etc[4096];
 	static struct loop loop;
 	int r;
 
@@ -195,6 +196,10 @@ int main(int argc, char **argv)
 	if (o.mode == MAIN_EXPORT && o.from) {
 		return main_export_from(&o);
 	}
+	/* where `bailey run --state DIR` has it */
+	snprintf(etc, sizeof(etc), "%s/etc", o.state ? o.state : "");
+	o.etc = o.etc ? o.etc : o.state ? etc : MAIN_ETC;
+	o.state = o.state ? o.state : MAIN_STATE;
 	loop.most = UPDATER_STAGED_BYTES;
 	loop.etc = o.etc;
 	loop.named = o.named;

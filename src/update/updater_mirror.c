@@ -137,7 +137,7 @@ static int names_write(int folder, const struct mirror_names *names)
 void mirror_init(struct mirror *ret_mirror, int folder)
 {
 	*ret_mirror = (struct mirror){ .folder = folder };
-	/* without it nothing of the one before is kept: its readers try again */
+	/* without it nothing of before is kept: its readers try again */
 	(void)!mirror_current(folder, &ret_mirror->before);
 }
 

@@ -20,6 +20,12 @@ static const char *const status_steps[] = {
 };
 #undef STATUS_ROW
 
+bool updater_is_disk(int error)
+{
+	return error == -ENOSPC || error == -EDQUOT || error == -EROFS ||
+	       error == -EIO;
+}
+
 int updater_fail(struct updater_outcome *outcome, enum updater_step step,
 		 int error, const char *format, ...)
 {
@@ -29,7 +35,7 @@ int updater_fail(struct updater_outcome *outcome, enum updater_step step,
 		return error;
 	}
 	outcome->error = error;
-	outcome->step = step;
+	outcome->step = updater_is_disk(error) ? UPDATER_STEP_DISK : step;
 	va_start(list, format);
 	vsnprintf(outcome->reason, sizeof(outcome->reason), format, list);
 	va_end(list);

@@ -6,6 +6,7 @@
  *	updater_roles.c     metadata files into the mirror
  *	updater_versions.c  lease, revocations, descriptions; which come whole
  *	updater_blob.c      content files by hash
+ *	updater_site.c      a version that a site signed
  *
  * Each failure is noted in the outcome, the first one stays. A result that is
  * not 0 ends the try; a part that cannot be verified (a role, a description)
@@ -54,6 +55,10 @@ int try_versions(struct try *try) must_use;
 /* Lists the blobs of versions that are to be whole, in the order of wishes, up
  * to job->most bytes. */
 int try_blobs_list(struct try *try) must_use;
+/* All blobs of one version. */
+int try_version_list(struct try *try, const struct version *version) must_use;
+/* Those of a site's version, if one was imported. */
+int try_site_list(struct try *try) must_use;
 int try_blobs_fetch(struct try *try) must_use;
 
 #endif

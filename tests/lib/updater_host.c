@@ -170,8 +170,8 @@ long updater_host_verify(const struct updater_host *host, unsigned *ret_whole)
 					    O_DIRECTORY | O_CLOEXEC) };
 	struct fetch *metadata = NULL;
 	char trust[] = "/tmp/bailey-trust.XXXXXX", command[160];
-	uint8_t *root;
-	size_t length;
+	uint8_t *root = NULL;
+	size_t length = 0;
 	long version;
 	int etc, at;
 

@@ -212,7 +212,8 @@ static int parse_made(const struct made *made, char *why)
 
 static void names_that_leave_or_repeat_are_refused(void **state)
 {
-#define LONG64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG32 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG64 LONG32 LONG32
 	static const struct made rows[] = {
 		{ "/etc/passwd", NULL, 0, 0, 0, "the name" },
 		{ "../metadata/x", NULL, 0, 0, 0, "the name" },

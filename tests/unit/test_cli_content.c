@@ -83,8 +83,10 @@ static void each_verb_asks_what_it_was_told(void **state)
 		const char *args[6], *request;
 	} rows[] = {
 		{ { "list" }, "{\"do\":\"list\"}" },
-		{ { "list", "scan" }, "{\"do\":\"list\",\"product\":\"scan\"}" },
-		{ { "show", "scan" }, "{\"do\":\"show\",\"product\":\"scan\"}" },
+		{ { "list", "scan" },
+		  "{\"do\":\"list\",\"product\":\"scan\"}" },
+		{ { "show", "scan" },
+		  "{\"do\":\"show\",\"product\":\"scan\"}" },
 		{ { "why", "scan", "17" }, "{\"do\":\"why\",\"product\":"
 		  "\"scan\",\"version\":\"17\"}" },
 		{ { "pin", "scan", "17", "--reason", "ticket 4" },
@@ -148,7 +150,7 @@ static void submit_hands_the_folder_over(void **state)
 	free(run);
 	run = CONTENT(fake, "submit", "/dev/null");
 	assert_says(run, 2, NULL);
-	assert_non_null(strstr(run->err, "give the folder"));
+	assert_non_null(strstr(run->err, "give a folder"));
 	assert_int_equal(fake->seen->count, 1);
 	free(run);
 }

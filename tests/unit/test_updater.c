@@ -273,8 +273,9 @@ static void a_part_that_is_wrong_is_fetched_anew(void **state)
 	web_mischief(w->web, WEB_CUT, "/blob/");
 	once(w, 1);
 	web_mischief(w->web, WEB_GOOD, "");
-	snprintf(command, sizeof(command), "for f in '%s'/targets/blob/*.part; do "
-		 "printf XX | dd of=\"$f\" conv=notrunc 2>&1; done > /dev/null",
+	snprintf(command, sizeof(command), "for f in "
+		 "'%s'/targets/blob/*.part; do printf XX | dd of=\"$f\" "
+		 "conv=notrunc 2>&1; done > /dev/null",
 		 w->host->scan);
 	assert_int_equal(system(command), 0);
 	once(w, 0);

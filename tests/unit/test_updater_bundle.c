@@ -200,6 +200,51 @@ static void anothers_or_a_damaged_bundle_is_refused(void **state)
 	assert_inside(w, 0, 0);
 }
 
+/* What a site signed for its own hosts: no metadata, another signature. */
+static void a_sites_version_crosses_and_stays(void **state)
+{
+	struct world *w = *state;
+	struct updater_host *in = w->inside;
+	char site[128], command[1024];
+
+	snprintf(site, sizeof(site), "%s/site", w->repo->dir);
+	snprintf(command, sizeof(command), "mkdir -p '%s/targets' && cp -r "
+		 "'%s/targets/blob' '%s/targets/' && cp '%s'/targets/content/"
+		 "scan/code/*.1.json '%s/version.json' && echo '{\"signed\":"
+		 "{}}' > '%s/site.json'", site, w->repo->dir, site,
+		 w->repo->dir, site, site);
+	assert_int_equal(system(command), 0);
+	updater(0, "--export --product scan --from '%s' > '%s'", site,
+		w->bundle);
+	import(w, 0);
+	snprintf(command, sizeof(command), "cd '%s' && cmp site.json "
+		 "'%s/site.json' && cmp version.json '%s/version.json' && "
+		 "test $(ls targets/blob | wc -l) = 1", in->scan, site, site);
+	assert_int_equal(system(command), 0);
+	/* a generation after it leaves its files where they are */
+	content_repo_add(w->repo, "code", 7, NULL, 0);
+	content_repo_publish(w->repo);
+	content_repo_publish(w->repo);
+	updater(0, "--export --product scan --from '%s' > '%s'", w->repo->dir,
+		w->bundle);
+	import(w, 0);
+	snprintf(command, sizeof(command), "cd '%s' && cmp site.json "
+		 "'%s/site.json' && for f in '%s'/targets/blob/*; do test -f "
+		 "targets/blob/${f##*/} || exit 1; done", in->scan, site, site);
+	assert_int_equal(system(command), 0);
+	/* a blob that is not what version.json lists */
+	snprintf(command, sizeof(command), "rm -rf '%s' && cd '%s' && for f "
+		 "in targets/blob/*; do echo x > $f; done", in->scan, site);
+	assert_int_equal(system(command), 0);
+	updater(0, "--export --product scan --from '%s' > '%s'", site,
+		w->bundle);
+	import(w, 1);
+	assert_said(w, "blob");
+	snprintf(command, sizeof(command), "test ! -e '%s/site.json'",
+		 in->scan);
+	assert_int_equal(system(command), 0);
+}
+
 static void a_product_that_is_not_here_is_named(void **state)
 {
 	struct world *w = *state;
@@ -218,6 +263,7 @@ int main(void)
 		T(from_a_publishers_folder),
 		T(an_older_bundle_is_refused),
 		T(anothers_or_a_damaged_bundle_is_refused),
+		T(a_sites_version_crosses_and_stays),
 		T(a_product_that_is_not_here_is_named),
 	};
 
