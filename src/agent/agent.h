@@ -22,10 +22,10 @@
  *    └──journal says another than runs──► RETURNING ──► IDLE
  *
  * Files: agent_main (start), agent_confine, agent_loop, agent_monitor
- * (messages), agent_open, agent_product (steps), agent_decide, agent_listed (metadata),
- * agent_site (a site's bundles), agent_try (preflights), agent_fault,
- * agent_trial, agent_view, agent_host (policy, clock, identity), agent_socket,
- * agent_request, agent_rows.
+ * (messages), agent_open, agent_product (steps), agent_decide,
+ * agent_listed (metadata), agent_site (a site's bundles), agent_try
+ * (preflights), agent_fault, agent_trial, agent_view, agent_host (policy,
+ * clock, identity), agent_socket, agent_request, agent_rows.
  *
  * Bounds: AGENT_PRODUCTS products, one step each; AGENT_LISTED versions that
  * metadata list and no slot has; AGENT_CLIENTS connections, further ones wait;

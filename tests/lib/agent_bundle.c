@@ -86,7 +86,8 @@ static void site_sign(struct host *host, const char *bundle,
 
 	version_hex(hash, hex);
 	body = json_pack("{s:i, s:s, s:s, s:s}", "format", 1, "product",
-			 host->options.name, "hash", hex, "valid_until", "2099-01-01T00:00:00Z");
+			 host->options.name, "hash", hex,
+			 "valid_until", "2099-01-01T00:00:00Z");
 	assert_int_equal(canon_write(body, &bytes, &length), 0);
 	assert_int_equal(key_sign(host->key, bytes, length, signature, &size),
 			 0);

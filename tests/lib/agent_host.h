@@ -83,7 +83,8 @@ void host_stop(struct host *host);
 void host_agent_start(struct host *host);
 void host_agent_kill(struct host *host);
 void host_agent_end(struct host *host);
-/* Serves the agent for so long. */
+/* Serves the agent once, waiting at most so long; for so long. */
+void host_turn(struct host *host, int ms);
 void host_serve(struct host *host, unsigned ms);
 
 /* Makes a bundle below the host's folder; its path, and the version's hash. */

@@ -17,24 +17,23 @@ slot() { # NAME FIELDS RULES
 	printf '%s\n' "$3" >"$dir/$1/files/rules"
 	echo EVIL >"$dir/$1/corpus/evil"
 	echo good >"$dir/$1/corpus/good"
-	printf '{"format":1,"product":"tester","version":"%s","number":1,' \
-		"$1" >"$dir/$1/version.json"
-	printf '"class":"code","schema":"test/1","fields":%s,"bake_s":1,' \
-		"$2" >>"$dir/$1/version.json"
-	printf '"min_events":1,"floor":1,"urgent":false,"files":[{%s}],' \
-		"$(entry "$dir/$1/files/rules" rules)" \
-		>>"$dir/$1/version.json"
-	printf '"corpus":[{%s,"event":"file.open","expect":"deny","repeat":1},' \
-		"$(entry "$dir/$1/corpus/evil" evil)" >>"$dir/$1/version.json"
-	printf '{%s,"event":"file.open","expect":"allow","repeat":5}]}' \
-		"$(entry "$dir/$1/corpus/good" good)" >>"$dir/$1/version.json"
+	files=$(entry "$dir/$1/files/rules" rules)
+	evil=$(entry "$dir/$1/corpus/evil" evil)
+	good=$(entry "$dir/$1/corpus/good" good)
+	cat >"$dir/$1/version.json" <<END
+{"format":1,"product":"tester","version":"$1","number":1,"class":"code",
+ "schema":"test/1","fields":$2,"bake_s":1,"min_events":1,"floor":1,
+ "urgent":false,"files":[{$files}],"corpus":[
+ {$evil,"event":"file.open","expect":"deny","repeat":1},
+ {$good,"event":"file.open","expect":"allow","repeat":5}]}
+END
 }
 cat >"$dir/tester.ini" <<END
 [product]
 name = tester
 title = Tester
 vendor = Bailey project
-exec = $2
+exec = $(realpath "$2")
 [events]
 ask = file.open
 [policy]
