@@ -22,9 +22,11 @@
  * So a change is a call that either returns 0, and holds over a power cut, or
  * an errno, with store_reason(), and then what is in use did not change. After
  * an errno the next call first does what recovery does: a full disk, a
- * read-only one, are left behind without a restart. If going back itself cannot
- * be written, it still is right to go back in memory (the former instance
- * serves); ask again until it can.
+ * read-only one, are left behind without a restart. (Only if the disk fails
+ * between the switch of `current` and the record of the trial, and switching
+ * back fails too, `current` leads to the preflighted version until then.) If
+ * going back itself cannot be written, it still is right to go back in memory
+ * (the former instance serves); ask again until it can.
  *
  * A store is one thread's; two processes exclude each other by a lock.
  * Reading (store_state, store_open_slot, ...) writes nothing.

@@ -188,6 +188,22 @@ static void test_middle_changed(void **state)
 	assert_int_equal(seen[0], 4);
 }
 
+/* Behind damage only a record of the right number is one of this file. */
+static void test_stale_behind_damage(void **state)
+{
+	uint8_t zeros[512] = { 0 };
+	struct journal_record old;
+
+	copy_out(1, &old);
+	overwrite(2 * JOURNAL_RECORD, zeros, sizeof(zeros));
+	overwrite(3 * JOURNAL_RECORD, &old, sizeof(old));
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(seen_count, 3);
+	assert_int_equal(seen[1], 2);
+	assert_int_equal(seen[2], 5);
+	assert_int_equal(journal.breaks, 2);
+}
+
 /* One that stood there before: older, doubled, or of another history. */
 static void test_stale(void **state)
 {
@@ -332,6 +348,7 @@ int main(void)
 		TEST(test_last_changed),
 		TEST(test_middle_changed),
 		TEST(test_stale),
+		TEST(test_stale_behind_damage),
 		TEST(test_write_fails),
 		TEST(test_sync_fails),
 		TEST(test_rewrite),
