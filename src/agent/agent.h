@@ -2,8 +2,8 @@
 /*
  * agent/agent.h - bailey-content: which version of its content a product uses
  *
- * One process without privilege and without a network, one thread, one poll
- * loop. It looks at what the updater or a person brought, verifies it again by
+ * One process without privilege and without a network, one poll loop; beside
+ * it one thread that only copies files (agent_fill.c). It looks at what the updater or a person brought, verifies it again by
  * its own trusted metadata, keeps slots and journal (content/store.h), lets
  * the pure decision decide (content/decide.h), tries versions (preflight.h),
  * watches trials (content/health.h), and answers on content.sock. Processes
@@ -23,8 +23,8 @@
  *
  * Files: agent_main (start), agent_confine, agent_loop, agent_monitor
  * (messages), agent_open, agent_product (steps), agent_decide,
- * agent_listed (metadata), agent_site (a site's bundles), agent_try
- * (preflights), agent_fault, agent_trial, agent_view, agent_host (policy,
+ * agent_listed (metadata), agent_site (a site's bundles), agent_staging (what
+ * the updater says), agent_fill (slots), agent_try (preflights), agent_fault, agent_trial, agent_view, agent_host (policy,
  * clock, identity), agent_socket, agent_request, agent_rows.
  *
  * Bounds: AGENT_PRODUCTS products, one step each; AGENT_LISTED versions that
@@ -52,6 +52,7 @@
 #define AGENT_CLIENTS 16u
 #define AGENT_FAULTS_WAITING 4u
 #define AGENT_SEEN 16u
+#define AGENT_LEASED 8u
 #define AGENT_PUT_OFF 8u
 #define AGENT_WHY 256u
 #define AGENT_ROOT_MOST (512u << 10)
@@ -118,18 +119,19 @@ struct agent_fault_seen {
 /* What must outlive the agent, in the journal by store_remember. */
 struct agent_memory {
 	uint32_t magic;
-	uint32_t leased_known;
+	uint32_t leases;                /* in use of leased */
 	struct clock_floor floor;
 	struct lease_prior prior;       /* the lease last accepted */
 	struct clock_reading prior_at;
 	int64_t prior_at_s;
-	uint8_t leased[VERSION_HASH];   /* release that admitted this host */
 	int64_t data_at_s;              /* data was activated; 0 never */
 	struct {
 		uint8_t hash[8];        /* first bytes */
 		int64_t at_s;           /* first seen */
 	} seen[AGENT_SEEN];
-	int64_t paused_until_s;
+	/* First bytes of releases that once admitted this host, oldest first;
+	 * when full, one without a slot falls out. */
+	uint8_t leased[AGENT_LEASED][12];
 };
 
 static_assert(sizeof(struct agent_memory) <= STATE_MEMORY,
@@ -148,6 +150,7 @@ struct agent_product_state {
 	int watch;                      /* of inotify; -1 none */
 	struct store *store;
 	struct agent_memory memory;
+	mono_t memory_kept;             /* by store_remember, as it is */
 	char trouble[AGENT_WHY];        /* shown; "" none */
 
 	/* what runs, as the monitor says */
@@ -176,11 +179,17 @@ struct agent_product_state {
 		uint8_t hash[64][VERSION_HASH];
 	} revoked, lifted;
 	int64_t checked_s, reached_s;
+	int64_t site_until_s;           /* the site's lease stands until then */
+	int look_error;                 /* of the last look; 0: good */
+	char trouble_said[AGENT_WHY];   /* in the log already */
+	bool told_ready;                /* the updater's word came */
+	mono_t check_until;             /* who asked for a check waits */
 
 	/* what is being done */
 	enum agent_step step;
 	uint8_t target[VERSION_HASH];   /* of the step */
 	struct agent_try try;
+	bool filling;                   /* a slot is to be filled, or is */
 	struct preflight_outcome baseline, candidate;
 	bool baseline_known;
 	mono_t due;                     /* think again */
@@ -211,6 +220,7 @@ struct agent_client;
 struct agent {
 	int monitor, content, staging, policy, listen, view_path;
 	int inotify;
+	int fill_ask, fill_done;
 	bool begun, over;
 	uint32_t next_try;
 	struct agent_product_state product[AGENT_PRODUCTS];
@@ -307,9 +317,8 @@ int agent_listed_add(struct agent_product_state *p, char *description,
 struct agent_listed *agent_listed_find(struct agent_product_state *p,
 				       const uint8_t hash[VERSION_HASH]);
 void agent_listed_clear(struct agent_product_state *p, bool site);
-/* Its slot is made. */
-int agent_admit(struct agent_product_state *p,
-		const uint8_t hash[VERSION_HASH]) must_use;
+void agent_lease_take(struct agent_product_state *p,
+		      const struct lease *lease);
 bool agent_is_revoked(const struct agent_product_state *p,
 		      const uint8_t hash[VERSION_HASH]);
 /* Below dir, without leaving it. */
@@ -317,6 +326,30 @@ int agent_open_below(int dir, const char *path, int flags) must_use;
 /* A whole file; the caller's bytes, with a NUL behind. */
 int agent_file_read(int dir, const char *path, size_t most, char **ret_bytes,
 		    size_t *ret_length) must_use;
+
+/* ---- agent_staging.c ---- */
+
+void agent_staging_news(struct agent *agent);
+/* Looks at what is there. */
+void agent_staging_look(struct agent_product_state *p);
+/* The client waits for the updater's word on this product. */
+void agent_check_begin(struct agent_product_state *p,
+		       struct agent_client *client);
+/* Answers those who wait, if the word came or does not come. */
+void agent_check_turn(struct agent_product_state *p);
+
+/* ---- agent_fill.c ---- */
+
+/* The copying thread. 0, or an errno. */
+int agent_fill_open(struct agent *agent) must_use;
+/* The version gets a slot. True: it did not begin, decide again; else
+ * agent_fill_turn thinks of the product. */
+bool agent_fill_begin(struct agent_product_state *p,
+		      const uint8_t hash[VERSION_HASH]);
+/* fill_done can be read. */
+void agent_fill_turn(struct agent *agent);
+/* The thread is at it: the stores stay open until the process ends. */
+bool agent_fill_works(void);
 
 /* ---- agent_try.c ---- */
 
@@ -370,6 +403,14 @@ struct clock_reading agent_reading(void);
 int64_t agent_now_s(const struct agent_product_state *p);
 void agent_memory_load(struct agent_product_state *p);
 void agent_memory_save(struct agent_product_state *p);
+/* Now and then: the clock's floor, and when a lease was last accepted. */
+void agent_memory_keep(struct agent_product_state *p);
+/* An accepted lease admitted this host to it: remembered for as many as are
+ * kept. */
+void agent_leased_add(struct agent_product_state *p,
+		      const uint8_t hash[VERSION_HASH]);
+bool agent_is_leased(const struct agent_product_state *p,
+		     const uint8_t hash[VERSION_HASH]);
 /* Since when this host knows of it; it is remembered. */
 int64_t agent_seen_s(struct agent_product_state *p,
 		     const uint8_t hash[VERSION_HASH]);

@@ -34,6 +34,7 @@ static const char *const allowed_calls[] = {
 	"gettid", "getuid", "geteuid", "getgid", "getegid", "getrandom",
 	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
 	"tgkill", "exit", "exit_group", "prctl", "rseq", "sysinfo",
+	"set_robust_list",
 	"sched_yield", "sched_getaffinity", "prlimit64", "getrusage",
 };
 
@@ -62,6 +63,10 @@ void agent_confine(void)
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r = filter ? 0 : -ENOMEM;
 
+	/* The copying thread too. */
+	if (r == 0) {
+		r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	}
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		r = -errno;

@@ -100,9 +100,7 @@ static void add(struct agent_product_state *p, struct agent_inputs *i,
 	};
 	v->flags = (agent_is_revoked(p, hash) ? DECIDE_IS_REVOKED : 0u) |
 		   (version->urgent ? DECIDE_IS_URGENT : 0u) |
-		   (p->memory.leased_known &&
-		    agent_hash_same(p->memory.leased, hash)
-			    ? DECIDE_IS_LEASED : 0u) |
+		   (agent_is_leased(p, hash) ? DECIDE_IS_LEASED : 0u) |
 		   (misfits(p, version->schema, version->fields)
 			    ? DECIDE_IS_MISFIT : 0u) |
 		   (foreign(p, version->schema) ? DECIDE_IS_FOREIGN : 0u);
@@ -246,26 +244,26 @@ void agent_inputs(struct agent_product_state *p, struct agent_inputs *ret)
 	}
 }
 
+/* The prior lease's time is that of this decision, though nothing else of it
+ * changed: what is written down follows by minutes. */
 static void remember(struct agent_product_state *p, const struct decision *d,
 		     const struct agent_inputs *i)
 {
 	struct agent_memory *m = &p->memory;
+	struct lease_prior prior = m->prior;
 
-	if (d->accepted && p->lease_given &&
-	    (!m->prior.known ||
-	     !agent_hash_same(m->prior.hash, p->lease.hash) ||
-	     m->prior.reach != lease_reach(&p->lease, p->agent->stratum))) {
+	if (d->accepted && p->lease_given) {
 		lease_remember(&p->lease, p->agent->stratum, &m->prior);
 		m->prior_at = agent_reading();
 		m->prior_at_s = i->in.now_s;
-		agent_memory_save(p);
+		if (memcmp(&prior, &m->prior, sizeof(prior)) != 0) {
+			agent_memory_save(p);
+		}
 	}
-	if (d->admitted && i->in.lease.release != DECIDE_NONE &&
-	    !agent_hash_same(m->leased, p->lease.hash)) {
-		memcpy(m->leased, p->lease.hash, VERSION_HASH);
-		m->leased_known = 1;
-		agent_memory_save(p);
+	if (d->admitted && i->in.lease.release != DECIDE_NONE) {
+		agent_leased_add(p, p->lease.hash);
 	}
+	agent_memory_keep(p);
 }
 
 uint32_t agent_by(uint32_t reason)

@@ -16,9 +16,11 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define MEMORY_MAGIC 0x314d4741u
+#define MEMORY_MAGIC 0x324d4741u
+#define MEMORY_KEPT_S 600u      /* what is remembered lags at most */
 #define POLICY_BYTES (64u << 10)
 #define POLICY_FILES 256
+#define FLOOR_KEPT_S 3600u
 /* 2025-01-01: no build of this program is older. */
 #define BUILT_S 1735689600ll
 
@@ -74,6 +76,8 @@ void agent_memory_load(struct agent_product_state *p)
 		p->memory.magic = MEMORY_MAGIC;
 		clock_floor_init(&p->memory.floor, BUILT_S, &r);
 	}
+	clock_floor_keep(&p->memory.floor, &r);
+	agent_memory_save(p);
 }
 
 void agent_memory_save(struct agent_product_state *p)
@@ -83,6 +87,71 @@ void agent_memory_save(struct agent_product_state *p)
 	if (r < 0) {
 		log_warning("%s: %s", p->told.name, store_reason(p->store));
 	}
+	p->memory_kept = mono_now();
+}
+
+void agent_memory_keep(struct agent_product_state *p)
+{
+	struct clock_reading r = agent_reading();
+	struct agent_memory kept = { 0 };
+	uint64_t s = mono_between(p->memory_kept, mono_now()) / MONO_S;
+
+	if (s < MEMORY_KEPT_S) {
+		return;
+	}
+	memcpy(&kept, store_state(p->store)->memory, sizeof(kept));
+	/* Without a lease only the floor moves: once an hour. */
+	if (s >= FLOOR_KEPT_S ||
+	    kept.prior_at.boot_ms != p->memory.prior_at.boot_ms) {
+		clock_floor_keep(&p->memory.floor, &r);
+		agent_memory_save(p);
+	}
+}
+
+static bool has_slot(const struct agent_product_state *p,
+		     const uint8_t prefix[12])
+{
+	const struct state *state = store_state(p->store);
+
+	for (size_t i = 0; i < state->count; i++) {
+		if (memcmp(state->version[i].hash, prefix, 12) == 0) {
+			return state->version[i].kept;
+		}
+	}
+	return false;
+}
+
+bool agent_is_leased(const struct agent_product_state *p,
+		     const uint8_t hash[VERSION_HASH])
+{
+	for (uint32_t i = 0; i < p->memory.leases && i < AGENT_LEASED; i++) {
+		if (memcmp(p->memory.leased[i], hash, 12) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void agent_leased_add(struct agent_product_state *p,
+		      const uint8_t hash[VERSION_HASH])
+{
+	struct agent_memory *m = &p->memory;
+	size_t out = 0;
+
+	if (agent_is_leased(p, hash)) {
+		return;
+	}
+	if (m->leases >= AGENT_LEASED) {
+		while (out < AGENT_LEASED - 1 && has_slot(p, m->leased[out])) {
+			out++;
+		}
+		out = has_slot(p, m->leased[out]) ? 0 : out;
+		memmove(m->leased[out], m->leased[out + 1],
+			(AGENT_LEASED - 1 - out) * sizeof(m->leased[0]));
+		m->leases = AGENT_LEASED - 1;
+	}
+	memcpy(m->leased[m->leases++], hash, sizeof(m->leased[0]));
+	agent_memory_save(p);
 }
 
 int64_t agent_seen_s(struct agent_product_state *p,

@@ -172,26 +172,6 @@ int agent_listed_add(struct agent_product_state *p, char *description,
 	return 0;
 }
 
-int agent_admit(struct agent_product_state *p,
-		const uint8_t hash[VERSION_HASH])
-{
-	struct agent_listed *l = agent_listed_find(p, hash);
-	struct store_words words = {
-		.by = l && l->site ? STATE_BY_PERSON : STATE_BY_PUBLISHER,
-		.reason = l && l->site ? "brought, and signed by a site's key"
-				       : "listed by signed metadata",
-	};
-	struct slot_blobs blobs;
-	uint8_t made[VERSION_HASH];
-
-	if (!l) {
-		return -ENOENT;
-	}
-	slot_blobs_init(&blobs, l->blobs);
-	return store_admit(p->store, l->description, l->length,
-			   &blobs.source, &words, made);
-}
-
 /* ---- metadata ---- */
 
 static int complain(struct looking *look, const char *what, int r)
@@ -343,6 +323,18 @@ static int take_leased(struct looking *look, const struct lease *lease)
 	return r == 0 ? take_version(look, &target) : r < 0 ? r : 0;
 }
 
+/* The same one again did not come anew. */
+void agent_lease_take(struct agent_product_state *p, const struct lease *lease)
+{
+	if (p->lease_given && memcmp(&p->lease, lease, sizeof(*lease)) == 0) {
+		return;
+	}
+	p->lease = *lease;
+	p->lease_given = true;
+	p->lease_at = agent_reading();
+	p->lease_at_s = agent_now_s(p);
+}
+
 static int take_lease(struct looking *look)
 {
 	struct agent_product_state *p = look->p;
@@ -365,11 +357,8 @@ static int take_lease(struct looking *look)
 			    error.text);
 		return r;
 	}
-	if (!p->lease_given || memcmp(&p->lease, &lease, sizeof(lease)) != 0) {
-		p->lease = lease;
-		p->lease_given = true;
-		p->lease_at = now;
-		p->lease_at_s = agent_now_s(p);
+	if (p->site_until_s <= agent_now_s(p)) {
+		agent_lease_take(p, &lease);
 	}
 	if (clock_floor_raise(&p->memory.floor, lease_signed_s(&lease),
 			      &now)) {

@@ -4,13 +4,10 @@
  *
  * The monitor comes first: what it says may be that a version must go.
  */
-#include <sys/inotify.h>
-
 #include "agent/agent.h"
 #include "base/log.h"
 
-#define NEWS_SETTLE_MS 200u     /* several files change together */
-#define POLLED (4 + AGENT_CLIENTS + AGENT_PRODUCTS * PREFLIGHT_FDS)
+#define POLLED (5 + AGENT_CLIENTS + AGENT_PRODUCTS * PREFLIGHT_FDS)
 
 struct polled {
 	struct pollfd fd[POLLED];
@@ -40,6 +37,7 @@ static void poll_product(struct polled *q, const struct agent_product_state *p)
 	if (!p->present || !p->store) {
 		return;
 	}
+	earlier(q, p->check_until);
 	if (p->step == AGENT_STEP_IDLE) {
 		earlier(q, p->due);
 		return;
@@ -75,6 +73,7 @@ static void gather(struct agent *agent, struct polled *q)
 	add(q, agent->inotify, POLLIN, NULL);
 	add(q, client_room(agent) ? agent->listen : -1, POLLIN, NULL);
 	add(q, agent->view, POLLIN, NULL);
+	add(q, agent->fill_done, POLLIN, NULL);
 	earlier(q, agent->view >= 0 ? agent->view_limit : agent->view_next);
 	for (size_t i = 0; i < AGENT_CLIENTS; i++) {
 		short events;
@@ -87,28 +86,6 @@ static void gather(struct agent *agent, struct polled *q)
 	}
 	for (uint32_t i = 0; i < AGENT_PRODUCTS; i++) {
 		poll_product(q, &agent->product[i]);
-	}
-}
-
-/* The updater says that it is through; a burst is one piece of news. */
-static void staging_news(struct agent *agent)
-{
-	char bytes[4096] __attribute__((aligned(8)));
-	ssize_t n = read(agent->inotify, bytes, sizeof(bytes));
-
-	for (ssize_t at = 0; at + (ssize_t)sizeof(struct inotify_event) <= n;) {
-		const struct inotify_event *e = (const void *)(bytes + at);
-
-		for (uint32_t i = 0; i < AGENT_PRODUCTS; i++) {
-			struct agent_product_state *p = &agent->product[i];
-
-			if (p->present && p->watch == e->wd) {
-				p->refresh = true;
-				p->due = mono_add(mono_now(), NEWS_SETTLE_MS *
-							      MONO_MS);
-			}
-		}
-		at += (ssize_t)(sizeof(*e) + e->len);
 	}
 }
 
@@ -136,16 +113,20 @@ void agent_loop(struct agent *agent)
 			return;
 		}
 		if (q.fd[1].revents) {
-			staging_news(agent);
+			agent_staging_news(agent);
 		}
 		for (uint32_t i = 0; i < AGENT_PRODUCTS; i++) {
 			agent_product_tick(&agent->product[i]);
+			agent_check_turn(&agent->product[i]);
 		}
 		if (q.fd[3].revents) {
 			agent_view_read(agent);
 		}
+		if (q.fd[4].revents) {
+			agent_fill_turn(agent);
+		}
 		agent_view_tick(agent);
-		for (size_t i = 4; i < q.count; i++) {
+		for (size_t i = 5; i < q.count; i++) {
 			/* Without events only who must ask is looked at. */
 			if (q.client[i]) {
 				agent_client_turn(agent, q.client[i]);

@@ -51,12 +51,19 @@ static void inherit(void)
 /* Ids of a former agent's tries may still be in use. */
 static void begin(void)
 {
+	int r;
+
 	agent.view = -1;
 	agent.inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (agent.inotify < 0 ||
 	    getrandom(&agent.next_try, sizeof(agent.next_try), 0) !=
 		    sizeof(agent.next_try)) {
 		log_error("cannot start: %s", strerror(errno));
+		exit(1);
+	}
+	r = agent_fill_open(&agent);
+	if (r < 0) {
+		log_error("cannot start: %s", strerror(-r));
 		exit(1);
 	}
 	agent_host_read(&agent);
@@ -72,7 +79,9 @@ static void end(void)
 			log_warning("%s: %s", p->told.name,
 				    store_reason(p->store));
 		}
-		agent_product_close(p);
+		if (!agent_fill_works()) {
+			agent_product_close(p);
+		}
 	}
 	agent_clients_close(&agent);
 }

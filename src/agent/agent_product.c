@@ -374,21 +374,10 @@ static bool act(struct agent_product_state *p, const struct decision *d,
 {
 	const uint8_t *hash = d->target == DECIDE_NONE ? NULL
 						       : i->hash[d->target];
-	int r;
 
 	switch (d->action) {
 	case DECIDE_DO_FETCH:
-		r = agent_admit(p, hash);
-		if (r != STORE_DONE && r != STORE_SAME) {
-			text_format(p->trouble, sizeof(p->trouble), "%s",
-				    store_reason(p->store));
-			agent_put_off(p, hash);
-			agent_progress(p, hash, "verify", p->trouble, true,
-				       r < 0 ? -r : EBADMSG);
-		} else {
-			agent_progress(p, hash, "verify", "", false, 0);
-		}
-		return true;
+		return !p->filling && agent_fill_begin(p, hash);
 	case DECIDE_DO_PREFLIGHT:
 		preflight_begin(p, hash);
 		return false;
@@ -419,40 +408,6 @@ static bool act(struct agent_product_state *p, const struct decision *d,
 	}
 }
 
-/* A publisher's signed word on hashes: lifted ones are free again. */
-static void lifts(struct agent_product_state *p)
-{
-	struct store_words words = { .by = STATE_BY_PUBLISHER,
-				     .reason = "its publisher lifted it" };
-
-	for (uint32_t i = 0; i < p->lifted.count; i++) {
-		const struct state_version *v = state_find(
-			store_state(p->store), p->lifted.hash[i]);
-
-		if (v && v->state == STATE_QUARANTINED && !v->lifted) {
-			agent_changed(p, store_lift(p->store,
-						    p->lifted.hash[i],
-						    &words));
-		}
-	}
-}
-
-static void refresh(struct agent_product_state *p)
-{
-	int r;
-
-	p->refresh = false;
-	if (p->staging < 0 || !p->told.url[0]) {
-		return;
-	}
-	r = agent_refresh(p, p->staging);
-	if (r < 0) {
-		log_warning("%s: %s", p->told.name, p->trouble);
-		return;
-	}
-	lifts(p);
-}
-
 void agent_think(struct agent_product_state *p)
 {
 	struct agent_inputs inputs;
@@ -470,7 +425,7 @@ void agent_think(struct agent_product_state *p)
 	frozen_release(p);
 	agent_open_staging(p);
 	if (p->refresh) {
-		refresh(p);
+		agent_staging_look(p);
 	}
 	agent_policies_read(p->agent);
 	for (unsigned n = 0; n < THINK_TURNS && p->step == AGENT_STEP_IDLE;

@@ -209,32 +209,27 @@ static void on_lift(struct request *r)
 	}
 }
 
-/* The updater watches its time stamp. */
-static void updater_poke(struct agent_product_state *p)
-{
-	cleanup_fd int fd = p->staging < 0 ? -1
-		: agent_open_below(p->staging, CONTENT_CHECK, O_WRONLY);
-
-	if (fd >= 0 && futimens(fd, NULL) < 0) {
-		log_warning("%s: the updater was not told", p->told.name);
-	}
-}
-
 static void on_check(struct request *r)
 {
+	bool any = false;
+
 	for (uint32_t i = 0; i < AGENT_PRODUCTS; i++) {
 		struct agent_product_state *p = &r->agent->product[i];
 
-		if (!p->store || (r->p && r->p != p)) {
-			continue;
+		if (p->store && (!r->p || r->p == p)) {
+			any = true;
+			r->client->checks |= 1u << i;
 		}
-		updater_poke(p);
-		p->refresh = true;
-		agent_think(p);
-		client_say(r->client, row_progress(p, NULL, "verify",
-			   p->trouble[0] ? p->trouble : p->waits_for));
 	}
-	client_end(r->client, 0, "%s", "");
+	/* All are noted before the first can be answered. */
+	for (uint32_t i = 0; i < AGENT_PRODUCTS; i++) {
+		if (r->client->checks >> i & 1) {
+			agent_check_begin(&r->agent->product[i], r->client);
+		}
+	}
+	if (!any) {
+		client_end(r->client, 0, "%s", "");
+	}
 }
 
 static void on_submit(struct request *r)
@@ -267,7 +262,8 @@ static void on_submit(struct request *r)
 		       VERSION_HASH);
 	}
 	agent_think(r->p);
-	if (r->client->waits && r->p->step == AGENT_STEP_IDLE) {
+	if (r->client->waits && r->p->step == AGENT_STEP_IDLE &&
+	    !r->p->filling) {
 		client_end(r->client, 0, "%s", r->p->waits_for);
 	}
 }

@@ -150,8 +150,10 @@ static void product_next(json_t *row, struct agent_product_state *p)
 		set_number(row, "next_number", least);
 		set_hash(row, "next_hash", hash);
 		set_text(row, "next_state", in);
-		set_text(row, "waits_for", p->step == AGENT_STEP_IDLE
-			 ? p->waits_for : agent_step_name(p->step));
+		set_text(row, "waits_for", p->step != AGENT_STEP_IDLE
+			 ? agent_step_name(p->step)
+			 : p->filling ? "its files are being copied"
+				      : p->waits_for);
 	}
 }
 

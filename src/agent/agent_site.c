@@ -32,6 +32,7 @@ struct site {
 	int dir;
 	char *why;
 	uint8_t hash[VERSION_HASH];
+	int64_t until_s;
 	uint8_t *canonical;
 	size_t canonical_length;
 };
@@ -119,13 +120,13 @@ static int take_lease(struct site *site, const struct json_at *body)
 				    error.text);
 		}
 	}
-	if (r == 0) {
-		p->lease = lease;
-		p->lease_given = true;
-		p->lease_at = agent_reading();
-		p->lease_at_s = agent_now_s(p);
+	if (r < 0) {
+		return r;
 	}
-	return r;
+	agent_lease_take(p, &lease);
+	p->site_until_s = site->until_s < lease.valid_until_s
+				  ? site->until_s : lease.valid_until_s;
+	return 0;
 }
 
 static int check(struct site *site, const struct json_at *body)
@@ -158,6 +159,7 @@ static int check(struct site *site, const struct json_at *body)
 		text_format(site->why, AGENT_WHY, "site.json has expired");
 		return -EKEYEXPIRED;
 	}
+	site->until_s = until;
 	return 0;
 }
 

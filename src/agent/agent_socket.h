@@ -17,7 +17,7 @@
 
 #define CLIENT_OUT (1u << 20)
 #define CLIENT_ASK_S 10u
-#define CLIENT_WAIT_S 3600u             /* check, submit: until the result */
+#define CLIENT_WAIT_S 3600u             /* submit: until the result */
 
 struct client_datagram {
 	struct client_datagram *next;
@@ -32,7 +32,9 @@ struct agent_client {
 	mono_t limit;
 	struct client_datagram *first, **last;
 	size_t out;                     /* bytes that are kept */
-	/* check, submit */
+	uint32_t checks;                /* bit per product: check waits for it */
+	int check_error;
+	/* submit */
 	struct agent_product_state *waits;      /* null: for nothing */
 	uint8_t hash[VERSION_HASH];     /* 0: of any version */
 };

@@ -196,131 +196,7 @@ int store_check(struct store *store, const uint8_t hash[JOURNAL_HASH])
 	return store_say(store, r == STORE_BACK ? r : -EBADMSG, "%s", reason);
 }
 
-/* What was begun and failed is undone now, if that is possible; else before
- * the next change. The reason is that of the failure. */
-static void undo(struct store *store)
-{
-	char reason[SLOT_REASON];
-
-	if (store->settled) {
-		return;
-	}
-	memcpy(reason, store->reason, sizeof(reason));
-	/* What it returns, the next call will find again. */
-	(void)!store_ready(store);
-	memcpy(store->reason, reason, sizeof(reason));
-}
-
 /* ---- the life of a version ---- */
-
-void store_facts(const struct version *version,
-		 struct state_facts *ret_facts)
-{
-	static_assert(VERSION_TEXT == STATE_NAME, "a version's name fits");
-
-	memset(ret_facts, 0, sizeof(*ret_facts));
-	ret_facts->number = version->number;
-	ret_facts->floor = version->floor;
-	ret_facts->kind = version->kind;
-	memcpy(ret_facts->name, version->version,
-	       strlen(version->version));
-}
-
-/* Where unchanged files come from: what is in use, else the newest slot. */
-static const uint8_t *last_slot(const struct store *store)
-{
-	const struct state *state = &store->state;
-	const struct state_version *last = state_active(state);
-
-	for (size_t i = 0; last == NULL && i < state->count; i++) {
-		if (state->version[i].kept) {
-			last = &state->version[i];
-		}
-	}
-	return last != NULL ? last->hash : NULL;
-}
-
-static int may_admit(struct store *store, const struct version *version,
-		     const uint8_t hash[JOURNAL_HASH])
-{
-	const struct state_version *v = state_find(&store->state, hash);
-
-	if (strcmp(version->product, store->product) != 0) {
-		return store_say(store, -EBADMSG, "it is content of \"%s\"",
-				 version->product);
-	}
-	if (v != NULL && v->state == STATE_QUARANTINED) {
-		return store_say(store, STORE_BANNED, "it is in quarantine: "
-				 "%s", state_reason(&store->state, v));
-	}
-	return v != NULL && v->kept ? STORE_SAME : 0;
-}
-
-static int record_fetched(struct store *store, const struct version *version,
-			  const uint8_t hash[JOURNAL_HASH],
-			  const struct store_words *words)
-{
-	struct state_facts facts;
-	struct store_words with = *words;
-	struct journal_record record;
-
-	if (state_find(&store->state, hash) != NULL) {
-		return 0;
-	}
-	store_facts(version, &facts);
-	with.payload = &facts;
-	with.payload_size = sizeof(facts);
-	store_record(store, STATE_EVENT_FETCHED, hash, &with, &record);
-	return store_append(store, &record);
-}
-
-static int fill_slot(struct store *store, const struct slot_making *making,
-		     const uint8_t hash[JOURNAL_HASH],
-		     const struct store_words *words)
-{
-	struct journal_record record;
-	int r = slot_make(making, store->reason);
-
-	if (r < 0) {
-		return r;
-	}
-	store_record(store, STATE_EVENT_VERIFIED, hash, words, &record);
-	return store_append(store, &record);
-}
-
-int store_admit(struct store *store, const void *description, size_t length,
-		struct slot_source *source, const struct store_words *words,
-		uint8_t ret_hash[JOURNAL_HASH])
-{
-	cleanup_version struct version *version = NULL;
-	struct slot_making making = { store->disk, store->slots, description,
-				      length, NULL, source, NULL };
-	struct json_fault fault;
-	int r = store_ready(store);
-
-	if (r < 0) {
-		return r;
-	}
-	r = version_parse(description, length, &version, &fault);
-	if (r < 0) {
-		return store_say(store, r, "description: %s", fault.text);
-	}
-	version_hash(description, length, ret_hash);
-	r = may_admit(store, version, ret_hash);
-	r = r != 0 ? r : record_fetched(store, version, ret_hash, words);
-	if (r != 0) {
-		return r;
-	}
-	making.slots = store->slots;
-	making.version = version;
-	making.last = last_slot(store);
-	/* Half a slot, or one that no record speaks of, must go again. */
-	store->settled = false;
-	r = fill_slot(store, &making, ret_hash, words);
-	store->settled = r == 0;
-	undo(store);
-	return r;
-}
 
 int store_note(struct store *store, enum state_event event,
 	       const uint8_t hash[JOURNAL_HASH], const uint8_t *object,
@@ -395,7 +271,7 @@ int store_activate(struct store *store, const uint8_t hash[JOURNAL_HASH],
 	r = r != 0 ? r : may_activate(store, hash);
 	r = r != 0 ? r : look_first(store, hash);
 	r = r != 0 ? r : activate(store, hash, words);
-	undo(store);
+	store_undo(store);
 	return r;
 }
 

@@ -118,6 +118,31 @@ int store_check(struct store *store,
 int store_admit(struct store *store, const void *description, size_t length,
 		struct slot_source *source, const struct store_words *words,
 		uint8_t ret_hash[JOURNAL_HASH]) must_use;
+/*
+ * The same in three parts, for one version of a store at a time, so that the
+ * copy can be made by another thread while the store serves: begin writes the
+ * first record; copy touches only the half slot; end, on the store's thread,
+ * writes the second. Between them half a slot is not swept. Whatever cuts it
+ * short, half a slot is what is found. source outlives it all.
+ */
+struct store_filling {
+	struct slot_making making;
+	struct version *version;        /* own */
+	char *description;              /* own */
+	uint8_t hash[JOURNAL_HASH], last[JOURNAL_HASH];
+	int result;                     /* of the copy */
+	char reason[SLOT_REASON];
+};
+
+/* As store_admit. Only after 0: copy, then end. STORE_NOT_NOW: another
+ * one is being filled. */
+int store_fill_begin(struct store *store, const void *description,
+		     size_t length, struct slot_source *source,
+		     const struct store_words *words,
+		     struct store_filling *ret_filling) must_use;
+void store_fill_copy(struct store_filling *filling);
+int store_fill_end(struct store *store, struct store_filling *filling,
+		   const struct store_words *words) must_use;
 /* A record of the table's note column: results of preflights, decisions.
  * object may be null. */
 int store_note(struct store *store, enum state_event event,

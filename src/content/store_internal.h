@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * content/store_internal.h - store.c (calls), store_recover.c (making the disk
- * agree), store_write.c (records)
+ * content/store_internal.h - store.c (calls), store_fill.c (versions come in),
+ * store_recover.c (making the disk agree), store_write.c (records)
  */
 #ifndef CONTENT_STORE_INTERNAL_H
 #define CONTENT_STORE_INTERNAL_H
@@ -19,6 +19,8 @@ struct store {
 	uint64_t longest, history;
 	bool loaded;                    /* state is what the journal says */
 	bool settled;                   /* the disk agrees with state */
+	bool filling;                   /* half a slot is somebody's work... */
+	bool unswept;                   /* ...and was left alone therefore */
 	struct journal journal;
 	struct state state;
 	char reason[SLOT_REASON];
@@ -51,6 +53,9 @@ int store_begin(struct store *store, struct journal_record *records,
 int store_point(struct store *store) must_use;
 /* Before any change: what recovery does, if the last call left that open. */
 int store_ready(struct store *store) must_use;
+/* What was begun and failed is undone now, if that is possible; else before
+ * the next change. The reason stays that of the failure. */
+void store_undo(struct store *store);
 
 /* What of a description is kept without its slot. */
 void store_facts(const struct version *version,

@@ -159,11 +159,17 @@ static bool is_kept(void *context, const uint8_t hash[VERSION_HASH])
 }
 
 /* First of all: it makes room on a full disk. Never what is in use or where it
- * would go back to, but half slots and those already given up. */
+ * would go back to, but half slots and those already given up. Later, if one
+ * is being filled. */
 static int sweep(struct store *store)
 {
-	int r = slot_sweep(store->disk, store->slots, is_kept, &store->state);
+	int r;
 
+	store->unswept = store->filling;
+	if (store->filling) {
+		return 0;
+	}
+	r = slot_sweep(store->disk, store->slots, is_kept, &store->state);
 	return r < 0 ? store_say_errno(store, r, "removing old slots") : 0;
 }
 
