@@ -162,6 +162,7 @@ struct mon {
 	bool alive_counted;             /* mon_alive_again was here */
 	/* tick */
 	mono_t tick;
+	mono_t watchdog;        /* the last word to the service manager */
 	uint64_t tick_progress, tick_cpu;
 	uint32_t tick_stalled;
 };

@@ -14,6 +14,8 @@
 #include "broker/mon.h"
 
 #define TICK_LATE_NS (2 * MON_TICK_MS * MONO_MS)
+/* Each wakes the service manager; its patience is 5 s (`bailey run`) or 10. */
+#define WATCHDOG_NS (2 * MONO_S)
 #define TICK_KILL_WORKER 2
 #define TICK_KILL_KEEPER 4
 #define TICK_CPU_NS (20 * MONO_MS)
@@ -83,7 +85,10 @@ void mon_tick(struct mon *m)
 	if (m->engine_ready || !m->marked) {
 		mon_alive_touch(m);
 	}
-	mon_notify(m, "WATCHDOG=1");
+	if (mono_between(m->watchdog, now) >= WATCHDOG_NS) {
+		m->watchdog = now;
+		mon_notify(m, "WATCHDOG=1");
+	}
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		if (m->product[i].used) {
 			mon_instance_measure(m, i);
