@@ -190,7 +190,7 @@ static int case_by_folder(struct version_case *one)
 static const struct version_file *find_file(const struct list *list,
 					    const char *path)
 {
-	struct version_file wanted = { "" };
+	struct version_file wanted = { .length = 0 };
 
 	text_format(wanted.path, sizeof(wanted.path), "%s", path);
 	return bsearch(&wanted, list->file, list->count, sizeof(wanted),
