@@ -165,6 +165,7 @@ struct agent_product_state {
 	struct agent_listed listed[AGENT_LISTED];
 	size_t listed_count;
 	bool lease_given, refresh;
+	uint8_t lease_digest[32];       /* of its bytes, as they were given */
 	struct lease lease;
 	struct clock_reading lease_at;
 	int64_t lease_at_s;

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 
 #include "agent/agent.h"
+#include "base/sha256.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -348,6 +349,8 @@ static int take_lease(struct looking *look)
 	struct agent_product_state *p = look->p;
 	struct clock_reading now = agent_reading();
 	cleanup_free uint8_t *bytes = NULL;
+	uint8_t digest[SHA256_SIZE];
+	struct sha256 sha;
 	char path[VERSION_NAME + 16];
 	struct lease_error error;
 	struct lease lease;
@@ -365,7 +368,15 @@ static int take_lease(struct looking *look)
 			    error.text);
 		return r;
 	}
-	if (!p->lease_given || memcmp(&p->lease, &lease, sizeof(lease)) != 0) {
+	sha256_begin(&sha);
+	sha256_add(&sha, bytes, length);
+	r = sha256_end(&sha, digest);
+	if (r < 0) {
+		return r;
+	}
+	if (!p->lease_given ||
+	    memcmp(p->lease_digest, digest, sizeof(digest)) != 0) {
+		memcpy(p->lease_digest, digest, sizeof(digest));
 		p->lease = lease;
 		p->lease_given = true;
 		p->lease_at = now;

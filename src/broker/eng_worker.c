@@ -76,10 +76,10 @@ static void worker_swallow(int fd)
 	}
 }
 
-/* A time-out of its own for each sleep is set and cancelled for each question,
- * which costs more than the rest of it (14 us in place of 22 for one asked). The
- * timer is set only to go off earlier than it would, and may go off for
- * nothing. */
+/* A time-out of its own for each sleep would be set and cancelled for each
+ * question, and cost more than the rest of it (22 us in place of 14 for one
+ * asked). The timer is set only to go off earlier than it would, and may go off
+ * for nothing. */
 static void worker_arm(struct engine *e)
 {
 	struct itimerspec at = { 0 };

@@ -24,7 +24,7 @@ static const char *const allowed_calls[] = {
 	"wait4", "waitid", "kill", "rt_sigprocmask", "rt_sigaction",
 	"rt_sigreturn", "sigaltstack",
 	/* waiting and time */
-	"poll", "ppoll", "clock_gettime", "clock_getres", "gettimeofday",
+	"poll", "ppoll", "setpriority", "clock_gettime", "clock_getres", "gettimeofday",
 	"restart_syscall",
 	"clock_nanosleep", "nanosleep", "futex",
 	/* itself */
