@@ -35,8 +35,8 @@ static int worker_sessions(struct engine *e)
 {
 	int busy = 0;
 
-	if (atomic_load_explicit(&e->last.state, memory_order_relaxed) ==
-	    LAST_OVER) {
+	if (atomic_load_explicit(&e->last_over, memory_order_relaxed)) {
+		atomic_store(&e->last_over, 0);
 		eng_last_close(e);
 	}
 	for ENG_EACH(i, e->active) {
