@@ -26,7 +26,8 @@
 static void usage(FILE *out)
 {
 	fputs("usage: bench [--rounds N] [--fault | --fault-only] [--quick]\n"
-	      "             [--content | --content-only, in the source folder]\n"
+	      "             [--content | --content-only] (in the source "
+	      "folder)\n"
 	      "             [--json FILE] [--markdown FILE]\n"
 	      "             [--strict | --verdicts]\n"
 	      "             [--only CASE,...] [--verbose]\n", out);
