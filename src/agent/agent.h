@@ -168,6 +168,7 @@ struct agent_product_state {
 	struct agent_listed listed[AGENT_LISTED];
 	size_t listed_count;
 	bool lease_given, refresh;
+	uint8_t lease_digest[32];       /* of its bytes, as they were given */
 	struct lease lease;
 	struct clock_reading lease_at;
 	int64_t lease_at_s;
@@ -317,8 +318,9 @@ int agent_listed_add(struct agent_product_state *p, char *description,
 struct agent_listed *agent_listed_find(struct agent_product_state *p,
 				       const uint8_t hash[VERSION_HASH]);
 void agent_listed_clear(struct agent_product_state *p, bool site);
-void agent_lease_take(struct agent_product_state *p,
-		      const struct lease *lease);
+/* It is the newest one, of those bytes. 0, or an errno. */
+int agent_lease_take(struct agent_product_state *p, const struct lease *lease,
+		     const void *bytes, size_t length) must_use;
 bool agent_is_revoked(const struct agent_product_state *p,
 		      const uint8_t hash[VERSION_HASH]);
 /* Below dir, without leaving it. */

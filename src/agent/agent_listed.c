@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 
 #include "agent/agent.h"
+#include "base/sha256.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -323,16 +324,27 @@ static int take_leased(struct looking *look, const struct lease *lease)
 	return r == 0 ? take_version(look, &target) : r < 0 ? r : 0;
 }
 
-/* The same one again did not come anew. */
-void agent_lease_take(struct agent_product_state *p, const struct lease *lease)
+/* The same bytes again did not come anew. */
+int agent_lease_take(struct agent_product_state *p, const struct lease *lease,
+		     const void *bytes, size_t length)
 {
-	if (p->lease_given && memcmp(&p->lease, lease, sizeof(*lease)) == 0) {
-		return;
+	uint8_t digest[SHA256_SIZE];
+	struct sha256 sha;
+	int r;
+
+	sha256_begin(&sha);
+	sha256_add(&sha, bytes, length);
+	r = sha256_end(&sha, digest);
+	if (r < 0 || (p->lease_given &&
+		      memcmp(p->lease_digest, digest, sizeof(digest)) == 0)) {
+		return r < 0 ? r : 0;
 	}
+	memcpy(p->lease_digest, digest, sizeof(digest));
 	p->lease = *lease;
 	p->lease_given = true;
 	p->lease_at = agent_reading();
 	p->lease_at_s = agent_now_s(p);
+	return 0;
 }
 
 static int take_lease(struct looking *look)
@@ -358,7 +370,10 @@ static int take_lease(struct looking *look)
 		return r;
 	}
 	if (p->site_until_s <= agent_now_s(p)) {
-		agent_lease_take(p, &lease);
+		r = agent_lease_take(p, &lease, bytes, length);
+		if (r < 0) {
+			return r;
+		}
 	}
 	if (clock_floor_raise(&p->memory.floor, lease_signed_s(&lease),
 			      &now)) {

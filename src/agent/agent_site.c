@@ -120,10 +120,12 @@ static int take_lease(struct site *site, const struct json_at *body)
 				    error.text);
 		}
 	}
+	if (r == 0) {
+		r = agent_lease_take(p, &lease, bytes, length);
+	}
 	if (r < 0) {
 		return r;
 	}
-	agent_lease_take(p, &lease);
 	p->site_until_s = site->until_s < lease.valid_until_s
 				  ? site->until_s : lease.valid_until_s;
 	return 0;

@@ -379,6 +379,8 @@ struct close_queue {
 /* What a product held when its session ended, on the way to the monitor. */
 enum last_state { LAST_FREE, LAST_FILLED, LAST_SENT, LAST_OVER };
 
+#define ENG_LAST_SETS 8u
+
 struct last_questions {
 	_Atomic uint32_t state;         /* enum last_state */
 	uint32_t index, instance, count;
@@ -446,7 +448,8 @@ struct engine {
 	int viewer_fd[ENG_VIEWERS];             /* for a successor to close */
 	struct close_queue close;
 	struct region region[HANDOFF_PRODUCTS];
-	struct last_questions last;
+	struct last_questions last[ENG_LAST_SETS];
+	_Atomic uint32_t last_over;             /* one of them is */
 	struct cache_entry *cache;
 	struct process_table *processes;
 	struct process_ring ring;

@@ -56,8 +56,8 @@ static void answer_opinion(struct engine *e, struct question *q,
 		}
 	} else {
 		q->allowed |= bit;
-		eng_poison_clear(e, q, s);
 	}
+	eng_poison_clear(e, q, s);
 	q->waiting &= ~(1u << s->index);
 	eng_verdict_settle(e, q);
 }

@@ -11,7 +11,8 @@
  * Reply thread: duplicates, and closes (by the closers: a deleted file's last
  * descriptor can take seconds). Service thread: sends. Ours stay open for
  * LAST_KEEP_NS after that, so that nobody who merely passes them on closes the
- * last one. One set at a time: what ends meanwhile is not collected.
+ * last one. ENG_LAST_SETS at a time: content that crashes is tried again at
+ * once, and each crash is to be told. What ends beyond that is not collected.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -21,7 +22,7 @@
 #include "base/pass.h"
 #include "broker/eng.h"
 
-#define LAST_KEEP_NS (5 * MONO_S)
+#define LAST_KEEP_NS (1 * MONO_S)
 
 static int last_duplicate(struct engine *e, int fd)
 {
@@ -33,12 +34,22 @@ static int last_duplicate(struct engine *e, int fd)
 	return own;
 }
 
-static void last_add(struct engine *e, int fd, uint32_t kind)
+static void last_add(struct last_questions *last, int fd, uint32_t kind)
 {
 	if (fd >= 0) {
-		e->last.fd[e->last.count] = fd;
-		e->last.kind[e->last.count++] = kind;
+		last->fd[last->count] = fd;
+		last->kind[last->count++] = kind;
 	}
+}
+
+static struct last_questions *last_free(struct engine *e)
+{
+	for (uint32_t i = 0; i < ENG_LAST_SETS; i++) {
+		if (atomic_load(&e->last[i].state) == LAST_FREE) {
+			return &e->last[i];
+		}
+	}
+	return NULL;
 }
 
 static const struct question *last_held(const struct engine *e,
@@ -53,27 +64,27 @@ static const struct question *last_held(const struct engine *e,
 
 void eng_last_collect(struct engine *e, struct session *s)
 {
-	if (!s->expect.managed ||
-	    atomic_load(&e->last.state) != LAST_FREE) {
+	struct last_questions *last = s->expect.managed ? last_free(e) : NULL;
+
+	if (!last) {
 		eng_last_forget(e, s);
 		return;
 	}
-	e->last.index = s->product;
-	e->last.instance = s->instance;
-	e->last.count = 0;
-	last_add(e, s->hung, s->hung_kind);
+	last->index = s->product;
+	last->instance = s->instance;
+	last->count = 0;
+	last_add(last, s->hung, s->hung_kind);
 	s->hung = -1;
-	for (uint32_t n = 0; n < WIRE_SLOTS && e->last.count < AGENT_HELD;
-	     n++) {
+	for (uint32_t n = 0; n < WIRE_SLOTS && last->count < AGENT_HELD; n++) {
 		const struct question *q = last_held(e, &s->slot[n]);
 
 		if (q) {
-			last_add(e, last_duplicate(e, q->fd),
+			last_add(last, last_duplicate(e, q->fd),
 				 eng_kind_event[q->kind]);
 		}
 	}
-	if (e->last.count) {
-		atomic_store(&e->last.state, LAST_FILLED);
+	if (last->count) {
+		atomic_store(&last->state, LAST_FILLED);
 	}
 }
 
@@ -104,37 +115,57 @@ void eng_last_forget(struct engine *e, struct session *s)
 
 void eng_last_close(struct engine *e)
 {
-	for (uint32_t i = 0; i < e->last.count; i++) {
-		last_drop(e, &e->last.fd[i]);
+	for (uint32_t i = 0; i < ENG_LAST_SETS; i++) {
+		struct last_questions *last = &e->last[i];
+
+		if (atomic_load(&last->state) != LAST_OVER) {
+			continue;
+		}
+		for (uint32_t n = 0; n < last->count; n++) {
+			last_drop(e, &last->fd[n]);
+		}
+		last->count = 0;
+		atomic_store(&last->state, LAST_FREE);
 	}
-	e->last.count = 0;
-	atomic_store(&e->last.state, LAST_FREE);
 }
 
-int eng_last_send(struct engine *e)
+static int last_send(struct engine *e, struct last_questions *last)
 {
 	struct handoff_message m = { .type = HANDOFF_LAST_QUESTIONS,
-				     .index = e->last.index,
-				     .instance = e->last.instance,
-				     .number = e->last.count };
+				     .index = last->index,
+				     .instance = last->instance,
+				     .number = last->count };
 
-	if (atomic_load(&e->last.state) == LAST_FILLED) {
-		memcpy(m.kind, e->last.kind, sizeof(m.kind));
-		if (pass_send(HANDOFF_FD_CONTROL, &m, sizeof(m), e->last.fd,
-			      e->last.count, MSG_DONTWAIT) < 0) {
+	if (atomic_load(&last->state) == LAST_FILLED) {
+		memcpy(m.kind, last->kind, sizeof(m.kind));
+		if (pass_send(HANDOFF_FD_CONTROL, &m, sizeof(m), last->fd,
+			      last->count, MSG_DONTWAIT) < 0) {
 			log_warning("what a product held last is not told: "
 				    "%m");
 		}
-		e->last.sent = mono_now();
-		atomic_store(&e->last.state, LAST_SENT);
+		last->sent = mono_now();
+		atomic_store(&last->state, LAST_SENT);
 	}
-	if (atomic_load(&e->last.state) != LAST_SENT) {
+	if (atomic_load(&last->state) != LAST_SENT) {
 		return -1;
 	}
-	if (mono_between(e->last.sent, mono_now()) > LAST_KEEP_NS) {
-		atomic_store(&e->last.state, LAST_OVER);
+	if (mono_between(last->sent, mono_now()) > LAST_KEEP_NS) {
+		atomic_store(&last->state, LAST_OVER);
+		atomic_store(&e->last_over, 1);
 		eng_reply_kick(e);
 		return -1;
 	}
 	return (int)(LAST_KEEP_NS / MONO_MS);
+}
+
+int eng_last_send(struct engine *e)
+{
+	int wait = -1;
+
+	for (uint32_t i = 0; i < ENG_LAST_SETS; i++) {
+		int ms = last_send(e, &e->last[i]);
+
+		wait = ms > wait ? ms : wait;
+	}
+	return wait;
 }

@@ -35,8 +35,8 @@ static int worker_sessions(struct engine *e)
 {
 	int busy = 0;
 
-	if (atomic_load_explicit(&e->last.state, memory_order_relaxed) ==
-	    LAST_OVER) {
+	if (atomic_load_explicit(&e->last_over, memory_order_relaxed)) {
+		atomic_store(&e->last_over, 0);
 		eng_last_close(e);
 	}
 	for ENG_EACH(i, e->active) {
@@ -76,10 +76,10 @@ static void worker_swallow(int fd)
 	}
 }
 
-/* A time-out of its own for each sleep is set and cancelled for each question,
- * which costs more than the rest of it (14 us in place of 22 for one asked). The
- * timer is set only to go off earlier than it would, and may go off for
- * nothing. */
+/* A time-out of its own for each sleep would be set and cancelled for each
+ * question, and cost more than the rest of it (22 us in place of 14 for one
+ * asked). The timer is set only to go off earlier than it would, and may go off
+ * for nothing. */
 static void worker_arm(struct engine *e)
 {
 	struct itimerspec at = { 0 };

@@ -77,6 +77,9 @@ struct handoff_table {
 	_Atomic uint32_t worker_restarts;
 	_Atomic uint64_t progress;      /* moves with each event and answer */
 	_Atomic uint32_t open_questions;
+	/* One user's storm takes the processors: until then (CLOCK_MONOTONIC
+	 * ns) the engine is to go before others. */
+	_Atomic uint64_t storm_until;
 	_Atomic uint32_t enforcing;     /* a product in enforce mode is there */
 	_Atomic uint64_t denials;       /* written so far to the record */
 	_Atomic uint8_t verdict[HANDOFF_FDS];

@@ -138,6 +138,7 @@ struct mon {
 	bool engine_ready, loading, stopping, marked, local;
 	bool engine_dead;       /* its control socket has closed */
 	bool keeper_stopped;    /* by a signal */
+	bool engine_first;      /* it goes before other tasks */
 	uint32_t keeper_restarts, quick_keepers;
 	mono_t keeper_started, next_keeper, engine_lost;
 	uint64_t since_wall, unprotected_ns, kernel_denied;
@@ -162,6 +163,7 @@ struct mon {
 	bool alive_counted;             /* mon_alive_again was here */
 	/* tick */
 	mono_t tick;
+	mono_t watchdog;        /* the last word to the service manager */
 	uint64_t tick_progress, tick_cpu;
 	uint32_t tick_stalled;
 };

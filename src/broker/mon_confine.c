@@ -25,7 +25,7 @@ static const char *const allowed_calls[] = {
 	"rt_sigreturn", "sigaltstack",
 	/* waiting and time */
 	"poll", "ppoll", "clock_gettime", "clock_getres", "gettimeofday",
-	"restart_syscall",
+	"restart_syscall", "setpriority",
 	"clock_nanosleep", "nanosleep", "futex",
 	/* itself */
 	"brk", "mmap", "munmap", "mremap", "madvise", "mprotect", "getpid",

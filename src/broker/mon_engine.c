@@ -68,6 +68,7 @@ void mon_keeper_started(struct mon *m, const struct helper_reply *r, int *fds,
 	}
 	m->keeper_pid = r->pid;
 	m->keeper_stopped = false;
+	m->engine_first = false;
 	mon_child_early(m);
 }
 

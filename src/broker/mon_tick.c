@@ -9,11 +9,15 @@
  */
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "broker/mon.h"
 
 #define TICK_LATE_NS (2 * MON_TICK_MS * MONO_MS)
+/* Each wakes the service manager; its patience is 5 s (`bailey run`) or 10. */
+#define WATCHDOG_NS (2 * MONO_S)
+#define NICE_FIRST (-20)
 #define TICK_KILL_WORKER 2
 #define TICK_KILL_KEEPER 4
 #define TICK_CPU_NS (20 * MONO_MS)
@@ -64,6 +68,18 @@ static void tick_watch(struct mon *m)
 	m->tick_cpu = cpu;
 }
 
+/* All processes of that user are the engine's. */
+static void tick_storm(struct mon *m, mono_t now)
+{
+	bool first = atomic_load(&m->table->storm_until) > now.ns;
+
+	if (first != m->engine_first &&
+	    setpriority(PRIO_USER, m->table->engine_uid,
+			first ? NICE_FIRST : 0) == 0) {
+		m->engine_first = first;
+	}
+}
+
 static void tick_off(struct mon *m, mono_t now)
 {
 	if (m->off_until.ns && m->off_until.ns <= now.ns) {
@@ -83,12 +99,16 @@ void mon_tick(struct mon *m)
 	if (m->engine_ready || !m->marked) {
 		mon_alive_touch(m);
 	}
-	mon_notify(m, "WATCHDOG=1");
+	if (mono_between(m->watchdog, now) >= WATCHDOG_NS) {
+		m->watchdog = now;
+		mon_notify(m, "WATCHDOG=1");
+	}
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		if (m->product[i].used) {
 			mon_instance_measure(m, i);
 		}
 	}
+	tick_storm(m, now);
 	tick_off(m, now);
 	if (m->rules_until && m->rules_until <= wall_now_ns()) {
 		mon_helper_rules(m);    /* an exception has ended */

@@ -17,11 +17,14 @@
 #include "cli/cli.h"
 #include "cli/run.h"
 
-/* The monitor's command line; copies are kept in `text`. */
+/* The command lines; copies are kept in `text`. */
 struct run_line {
-	const char *argv[RUN_ARGUMENTS];
+	const char *argv[RUN_ARGUMENTS];        /* the monitor's */
 	size_t count;
+	struct run_updater *updater;            /* borrowed */
+	bool update;                            /* it is wanted */
 	char monitor[RUN_PATH];
+	char program[RUN_PATH];                 /* the updater */
 	char text[CLI_MAX_SET][RUN_PATH];
 	size_t texts;
 };
@@ -66,8 +69,31 @@ static int run_add_product(struct run_line *line, const char *value,
 	if (r == 0) {
 		line->texts++;
 		run_add(line, "--product", to);
+		line->updater->argv[line->updater->count++] = "--product";
+		line->updater->argv[line->updater->count++] = to;
+		line->update = line->update || run_updater_wanted(to);
 	}
 	return r;
+}
+
+/* Products that bailey.conf enables are not asked for here: a service manager
+ * starts the updater for those. */
+static int run_build_updater(const struct cli_args *args,
+			     const struct run_place *place,
+			     struct run_line *line)
+{
+	struct run_updater *updater = line->updater;
+
+	if (!line->update || cli_has(args, "no-update")) {
+		updater->count = 0;
+		return 0;
+	}
+	updater->argv[0] = line->program;
+	updater->argv[1] = "--state";
+	updater->argv[2] = place->state;
+	updater->argv[3] = "--etc";
+	updater->argv[4] = place->etc;
+	return run_find_updater(line->program);
 }
 
 static int run_build(const struct cli_args *args,
@@ -82,6 +108,7 @@ static int run_build(const struct cli_args *args,
 	run_add(line, line->monitor, NULL);
 	run_add(line, "--state", place->state);
 	run_add(line, "--etc", place->etc);
+	line->updater->count = 5;       /* as run_build_updater() fills in */
 	for (i = 0; i < args->count && r == 0; i++) {
 		const char *name = args->set[i].option->name;
 		const char *value = args->set[i].value;
@@ -96,7 +123,7 @@ static int run_build(const struct cli_args *args,
 			run_add(line, "--enforce", NULL);
 		}
 	}
-	return r;
+	return r < 0 ? r : run_build_updater(args, place, line);
 }
 
 /* Standard input's end is the shell's, if it is a terminal or a pipe, and has
@@ -136,6 +163,7 @@ static int run_with(struct run *run, const struct cli_args *args,
 	cleanup_fd int signals = -1;
 	int code, r;
 
+	line->updater = &run->updater;
 	if (run_build(args, &run->place, line) < 0) {
 		return CLI_UNKNOWN;
 	}
@@ -192,6 +220,8 @@ static const struct cli_option run_options[] = {
 	{ "etc", CLI_DIRECTORY, false, "DIR",
 	  "rules.d, exceptions.d and products.d (default: empty, in the state "
 	  "directory)" },
+	{ "no-update", CLI_FLAG, false, NULL,
+	  "do not fetch new versions of the products' content" },
 	{ "debug", CLI_PRODUCT, false, "PRODUCT",
 	  "print all decisions of this product, not only denials" },
 	{ NULL, CLI_FLAG, false, NULL, NULL }
@@ -202,7 +232,8 @@ const struct cli_command cmd_run = {
 	.synopsis = "[--tree DIR]... [--filesystem PATH|local]... "
 		    "[--product NAME|MANIFEST]...\n"
 		    "                  [--enforce] [--etc DIR] "
-		    "[--debug PRODUCT]",
+		    "[--no-update]\n"
+		    "                  [--debug PRODUCT]",
 	.summary = "start Bailey in the foreground, without a service manager",
 	.help = "Prints \"ready\" when it watches, then denials on standard "
 		"error. Ctrl-C, SIGTERM\nor the end of the shell ends it and "

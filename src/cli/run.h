@@ -12,10 +12,10 @@
  * Printing never blocks it: a line that standard error does not take is
  * dropped and counted.
  *
- * The monitor is its only child. What a dead monitor leaves behind comes to
- * it as subreaper, and is killed before the next monitor starts, as a service
- * manager does with a control group. Children that were there before are not
- * touched.
+ * Its children are the monitor and, if a product's content has a url, the
+ * updater. What a dead monitor leaves behind comes to it as subreaper, and is
+ * killed before the next monitor starts, as a service manager does with a
+ * control group. Children that were there before are not touched.
  */
 #ifndef CLI_RUN_H
 #define CLI_RUN_H
@@ -100,8 +100,29 @@ int run_monitor_start(struct run_monitor *monitor)
 int run_monitor_hear(struct run_monitor *monitor);
 /* 1 if it ended; then *ret_status is its wait status. */
 int run_monitor_reap(struct run_monitor *monitor, int *ret_status);
-/* Kills what a dead monitor left. */
-void run_monitor_sweep(const struct run_monitor *monitor);
+/* Kills what a dead monitor left; spare: a child of ours, or 0. */
+void run_monitor_sweep(const struct run_monitor *monitor, pid_t spare);
+
+/* ---- run_updater.c: bailey-updater as a child ---- */
+
+#define RUN_UPDATER_STOP_MS 2000u
+
+struct run_updater {
+	const char *argv[RUN_ARGUMENTS];        /* borrowed words */
+	size_t count;           /* of them; 0: none is wanted */
+	pid_t pid;              /* 0: not running */
+	mono_t start_at;        /* 0: no start is planned */
+	struct run_backoff backoff;
+};
+
+/* Does this manifest say where its content comes from? */
+bool run_updater_wanted(const char *path) __attribute__((warn_unused_result));
+/* It is to run from now on. */
+void run_updater_begin(struct run_updater *updater);
+/* Reaps it, starts it when that is due. */
+void run_updater_turn(struct run_updater *updater);
+/* Ends it, and waits for that. */
+void run_updater_end(struct run_updater *updater);
 
 /* ---- run_say.c ---- */
 
@@ -116,6 +137,7 @@ void run_say_decision(const struct view_decision *decision, const char *debug);
 struct run {
 	struct run_place place;
 	struct run_monitor monitor;
+	struct run_updater updater;
 	struct run_backoff backoff;
 	struct peer events;     /* the engine's stream; fd -1: none */
 	const char *debug;      /* product or null; borrowed */

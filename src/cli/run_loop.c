@@ -26,6 +26,7 @@ static void loop_stop(struct run *run, const char *why)
 	}
 	run->stop_by = mono_add(mono_now(), RUN_STOP_NS);
 	run->start_at.ns = run->connect_at.ns = 0;
+	run_updater_end(&run->updater);
 	if (run->monitor.pid == 0) {
 		run->done = true;
 		return;
@@ -37,6 +38,7 @@ static void loop_stop(struct run *run, const char *why)
 static void loop_ready(struct run *run)
 {
 	run->connect_at = mono_now();
+	run_updater_begin(&run->updater);
 	if (!run->was_ready) {
 		run->was_ready = true;
 		run_say_ready();
@@ -70,7 +72,7 @@ static void loop_ended(struct run *run, int status)
 	run->died_at = mono_now();
 	peer_closep(&run->events);
 	run->connect_at.ns = 0;
-	run_monitor_sweep(&run->monitor);
+	run_monitor_sweep(&run->monitor, run->updater.pid);
 	if (run->stop_by.ns || clean) {
 		run->done = true;
 		run->code = clean ? CLI_YES : CLI_UNKNOWN;
@@ -198,7 +200,8 @@ static void loop_deadlines(struct run *run)
 static int loop_wait(const struct run *run)
 {
 	mono_t now = mono_now(), next = { UINT64_MAX };
-	const mono_t all[] = { run->start_at, run->connect_at, run->stop_by };
+	const mono_t all[] = { run->start_at, run->connect_at, run->stop_by,
+			       run->updater.start_at };
 	size_t i;
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -243,6 +246,7 @@ static void loop_round(struct run *run)
 		loop_decisions(run);
 	}
 	loop_reap(run);
+	run_updater_turn(&run->updater);
 	if (!run->done) {
 		loop_deadlines(run);
 	}
@@ -255,6 +259,7 @@ int run_loop(struct run *run)
 	while (!run->done) {
 		loop_round(run);
 	}
+	run_updater_end(&run->updater);
 	peer_closep(&run->events);
 	return run->code;
 }

@@ -209,7 +209,7 @@ static bool monitor_was_before(const struct run_monitor *monitor, int pid)
 /* Kills and reaps children until there are none; those of the killed follow
  * them here. A child that is not reaped keeps its pid: the signal cannot hit
  * another process. */
-void run_monitor_sweep(const struct run_monitor *monitor)
+void run_monitor_sweep(const struct run_monitor *monitor, pid_t spare)
 {
 	unsigned round;
 
@@ -219,7 +219,7 @@ void run_monitor_sweep(const struct run_monitor *monitor)
 
 		for (i = 0; i < count; i++) {
 			if (monitor_was_before(monitor, pids[i]) ||
-			    pids[i] == monitor->pid) {
+			    pids[i] == monitor->pid || pids[i] == spare) {
 				continue;
 			}
 			kill(pids[i], SIGKILL);

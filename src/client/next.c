@@ -8,10 +8,10 @@
  *
  * Spinning: after an event, for as long as the engine advises (spin_ns: not at
  * all where products and engine would outnumber the processors), and only while
- * events come close together: alone, an event would cost a spin for nothing. No
- * guessing from spins that failed: a product that sleeps makes the next question
- * late enough for each probe to fail too (seen: 40 us a question in place of
- * 23).
+ * events come close together: alone, an event would cost a spin for nothing.
+ * No guessing from spins that failed: a product that sleeps makes the next
+ * question late enough for each probe to fail too (seen: 40 us a question in
+ * place of 23).
  *
  * Sleeping: as wire.h says. `armed` is our copy of product_sleeping. It stays
  * set when a call returns 0, so that bailey_fd() polls readable for whatever

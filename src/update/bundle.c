@@ -420,13 +420,14 @@ static int entry_order(const void *a, const void *b)
 
 static int bundle_write_list(int fd, const struct bundle *bundle)
 {
+	static const char magic[AT_PRODUCT] = BUNDLE_MAGIC;
 	size_t listed = BUNDLE_HEAD + bundle->count * BUNDLE_ENTRY, i;
 	cleanup_free uint8_t *bytes = calloc(1, listed + BUNDLE_DIGEST);
 
 	if (!bytes) {
 		return -ENOMEM;
 	}
-	memcpy(bytes, BUNDLE_MAGIC, AT_PRODUCT);
+	memcpy(bytes, magic, sizeof(magic));
 	memcpy(bytes + AT_PRODUCT, bundle->product,
 	       strnlen(bundle->product, BUNDLE_PRODUCT - 1));
 	put_number(bytes + AT_COUNT, 4, bundle->count);

@@ -175,8 +175,10 @@ static int reading_root(struct reading *r, const struct manifest *m,
 				  &product->root, &product->root_length);
 	if (e < 0) {
 		text_format(why, sizeof(why), "[content] root = %s: %s",
-			    m->content_root, e == -EPERM ? "it must be root's, and "
-			    "writable by nobody else" : strerror(-e));
+			    m->content_root,
+			    e == -EPERM ? "it must be root's, and writable by "
+					  "nobody else"
+					: strerror(-e));
 		reading_bad(r, product->file, why);
 	}
 	return e;

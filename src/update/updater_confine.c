@@ -22,17 +22,23 @@
 	LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |        \
 	LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_EXECUTE)
 
+/* The kernel forgets with the user what a parent's death is to bring. */
 static int confine_user(void)
 {
+	pid_t parent = getppid();
+	int death = 0;
+
 	if (geteuid() != 0) {
 		return 0;
 	}
-	if (setgroups(0, NULL) < 0 ||
+	if (prctl(PR_GET_PDEATHSIG, &death) < 0 ||
+	    setgroups(0, NULL) < 0 ||
 	    setresgid(UPDATER_GID, UPDATER_GID, UPDATER_GID) < 0 ||
-	    setresuid(UPDATER_UID, UPDATER_UID, UPDATER_UID) < 0) {
+	    setresuid(UPDATER_UID, UPDATER_UID, UPDATER_UID) < 0 ||
+	    prctl(PR_SET_PDEATHSIG, death) < 0) {
 		return result_errno();
 	}
-	return 0;
+	return death && getppid() != parent ? -ECHILD : 0;
 }
 
 /* A kernel without Landlock has only the user's rights to go by. */

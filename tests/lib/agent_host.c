@@ -76,7 +76,8 @@ static void tell_product(struct host *host)
 
 	snprintf(p->name, sizeof(p->name), "%s", host->options.name);
 	if (host->options.root) {
-		snprintf(p->url, sizeof(p->url), "file:///unused");
+		snprintf(p->url, sizeof(p->url), "%s", host->options.no_url
+			 ? "" : "file:///unused");
 		snprintf(p->root, sizeof(p->root), "%s/root.json", host->dir);
 	}
 	p->reload = host->reload;

@@ -39,6 +39,7 @@ struct host_options {
 	const char *name, *schema, *fields, *policy;
 	const void *root;               /* first trusted root metadata */
 	size_t root_length;
+	bool no_url;                    /* content comes by import only */
 };
 
 struct host {

@@ -275,7 +275,9 @@ static int cut_write(struct disk *disk, int file, uint64_t offset,
 		cut_bytes_resize(&inode->seen, (uint32_t)end);
 	}
 	inode->dirty_head |= end > inode->kept.size;
-	memcpy(inode->seen.at + offset, bytes, size);
+	if (size) {
+		memcpy(inode->seen.at + offset, bytes, size);
+	}
 	for (uint64_t s = offset / SECTOR; s * SECTOR < end; s++) {
 		inode->dirty[s / 64] |= 1ull << s % 64;
 	}

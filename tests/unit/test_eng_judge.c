@@ -356,16 +356,28 @@ static void is_an_object_poison_after_two_misses(void **state)
 	is_answered(open_by(file, PID + 3), NONE);
 }
 
-static void does_an_answer_clear_a_strike(void **state)
+static void clears(enum bailey_verdict verdict)
 {
 	int file = user_file("slow once");
 
 	serve();
 	miss(file, PID);
 	open_by(file, PID + 1);
-	answers(&p[0], ALLOW, ONCE);
+	answers(&p[0], verdict, ONCE);
 	miss(file, PID + 2);
 	assert_int_equal(r->e->session[0].view.poison, 0);
+}
+
+static void does_an_answer_clear_a_strike(void **state)
+{
+	clears(ALLOW);
+}
+
+/* Else who retries an evil file meets two deaths of the product in the end,
+ * and it is not asked any more. */
+static void does_a_denial_clear_a_strike(void **state)
+{
+	clears(DENY);
 }
 
 static void do_too_many_denials_put_it_into_observe(void **state)
@@ -614,6 +626,7 @@ int main(void)
 		T(is_what_changed_while_it_is_full_a_miss),
 		T(is_an_object_poison_after_two_misses),
 		T(does_an_answer_clear_a_strike),
+		T(does_a_denial_clear_a_strike),
 		T(do_too_many_denials_put_it_into_observe),
 		T(does_the_same_object_denied_again_count_once),
 		T(is_the_keep_list_first),

@@ -286,6 +286,24 @@ static void test_another_does_not_let_go(void **state)
 	sim_expect(&c, sim_refresh(&c), 0);
 }
 
+static void test_another_writes_the_same_file(void **state)
+{
+	char path[200];
+	int part;
+
+	snprintf(path, sizeof(path), "%s/.file.part", c.targets);
+	part = open(path, O_RDWR | O_CREAT, 0644);
+	assert_int_equal(flock(part, LOCK_EX), 0);
+	no_sleep = true;
+	sim_expect(&c, sim_download(&c, "file"), -EBUSY);
+	assert_string_equal(sim_downloaded(&c, "file"), "first");
+	slept_ns = 0;
+	no_sleep = false;
+	close(part);
+	then_it_is_good(0);
+	assert_int_equal(sim_target_files(&c), 1);
+}
+
 /* Another client replaced what we have in memory. */
 static void test_another_was_here(void **state)
 {
@@ -293,7 +311,7 @@ static void test_another_was_here(void **state)
 
 	sim_expect(&c, sim_refresh(&c), 0);
 	other.tuf = NULL;
-	sim_publish_all(s);
+	sim_publish(s, "targets snapshot timestamp");
 	sim_expect(&other, sim_refresh(&other), 0);
 	tuf_close(other.tuf);
 	/* an old timestamp for the first one: the folder knows better */
@@ -314,6 +332,7 @@ int main(void)
 		EACH(test_read_only_at_every_step),
 		EACH(test_several_at_once),
 		EACH(test_another_does_not_let_go),
+		EACH(test_another_writes_the_same_file),
 		EACH(test_another_was_here),
 	};
 	int failed = cmocka_run_group_tests_name("a handle each", tests, NULL,

@@ -73,6 +73,26 @@ static void test_more_than_there_are_keys(void **state)
 	assert_string_equal(sim_folder(&c), "root 2 timestamp 2");
 }
 
+/* What is in the folder was signed by enough keys once; now more are needed. */
+static void test_a_threshold_rises(void **state)
+{
+	static const char *const roles[] = { "timestamp", "snapshot",
+					     "targets" };
+
+	for (size_t i = 0; i < 3; i++) {
+		teardown(NULL);
+		setup(NULL);
+		sim_expect(&c, sim_refresh(&c), 0);
+		sim_add_key(s, "root", roles[i]);
+		sim_threshold(s, "root", roles[i], 2);
+		sim_publish(s, "root");
+		sim_expect(&c, sim_refresh(&c), -EKEYREJECTED);
+		sim_publish(s, "targets snapshot timestamp");
+		sim_expect(&c, sim_refresh(&c), 0);
+		assert_int_equal(sim_trusts(&c, roles[i]), 2);
+	}
+}
+
 static void threshold_refused(json_t *value)
 {
 	teardown(NULL);
@@ -329,6 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(test_two_of_three_needed),
 		EACH(test_more_than_there_are_keys),
+		EACH(test_a_threshold_rises),
 		EACH(test_thresholds_that_are_none),
 		EACH(test_a_key_that_stands_twice),
 		EACH(test_a_signature_that_stands_twice),

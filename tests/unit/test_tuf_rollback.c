@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -198,6 +199,40 @@ static void test_targets_recover(void **state)
 	assert_int_equal(sim_trusts(&c, "targets"), 3);
 }
 
+/* And so does a snapshot whose number went too far: the timestamp that names
+ * it is forgotten although its own key stays. */
+static void test_snapshot_recovers_alone(void **state)
+{
+	sim_set_version(s, "snapshot", 99998);
+	sim_publish(s, "snapshot timestamp");
+	sim_serve(s, "99999.snapshot.json", sim_last(s, "snapshot").bytes,
+		  sim_last(s, "snapshot").length);
+	sim_expect(&c, sim_refresh(&c), 0);
+	sim_rotate(s, "snapshot");
+	sim_set_version(s, "snapshot", 2);
+	sim_publish(s, "root snapshot timestamp");
+	sim_expect(&c, sim_refresh(&c), 0);
+	assert_string_equal(sim_folder(&c),
+			    "root 2 snapshot 3 targets 1 timestamp 3");
+}
+
+/* The folder lost its timestamp; its snapshot still knows what is old. */
+static void test_snapshot_without_its_timestamp(void **state)
+{
+	char path[200];
+
+	sim_publish(s, "snapshot timestamp");
+	sim_expect(&c, sim_refresh(&c), 0);
+	snprintf(path, sizeof(path), "%s/timestamp.json", c.metadata);
+	assert_int_equal(unlink(path), 0);
+	serve_old("timestamp.json", "timestamp", 1);
+	sim_expect(&c, sim_refresh(&c), -ESTALE);
+	assert_string_equal(c.why, "snapshot: version 1 after 2");
+	assert_int_equal(sim_trusts(&c, "snapshot"), 2);
+	sim_serve_none(s);
+	sim_expect(&c, sim_refresh(&c), 0);
+}
+
 /* One of three keys goes; what two of them signed would still be believed. */
 static void test_one_key_of_several_goes(void **state)
 {
@@ -264,6 +299,8 @@ int main(void)
 		EACH(test_timestamp_recovers),
 		EACH(test_snapshot_recovers),
 		EACH(test_targets_recover),
+		EACH(test_snapshot_recovers_alone),
+		EACH(test_snapshot_without_its_timestamp),
 		EACH(test_one_key_of_several_goes),
 		EACH(test_a_key_more_forgets_nothing),
 		EACH(test_there_and_back),
