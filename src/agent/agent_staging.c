@@ -125,8 +125,12 @@ static int look(struct agent_product_state *p)
 	int r = site ? agent_site_read(p, p->staging, why) : 0, m = 0;
 
 	p->trouble[0] = '\0';
-	if (mirror || !site) {
+	if (mirror) {
 		m = agent_refresh(p, p->staging);
+	} else if (!site) {
+		text_format(p->trouble, sizeof(p->trouble),
+			    "nothing was fetched yet");
+		m = -ENOENT;
 	}
 	if (m == 0) {
 		lifts(p);
