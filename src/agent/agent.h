@@ -3,9 +3,9 @@
  * agent/agent.h - bailey-content: which version of its content a product uses
  *
  * One process without privilege and without a network, one poll loop; beside
- * it one thread that only copies files (agent_fill.c). It looks at what the updater or a person brought, verifies it again by
- * its own trusted metadata, keeps slots and journal (content/store.h), lets
- * the pure decision decide (content/decide.h), tries versions (preflight.h),
+ * it one thread that only copies files (agent_fill.c). It looks at what the
+ * updater or a person brought, verifies it again by its own trusted metadata,
+ * keeps slots and journal (content/store.h), lets the pure decision decide (content/decide.h), tries versions (preflight.h),
  * watches trials (content/health.h), and answers on content.sock. Processes
  * are the monitor's: asked for by proto/agent.h.
  *
@@ -22,10 +22,11 @@
  *    └──journal says another than runs──► RETURNING ──► IDLE
  *
  * Files: agent_main (start), agent_confine, agent_loop, agent_monitor
- * (messages), agent_open, agent_product (steps), agent_decide,
- * agent_listed (metadata), agent_site (a site's bundles), agent_staging (what
- * the updater says), agent_fill (slots), agent_try (preflights), agent_fault, agent_trial, agent_view, agent_host (policy,
- * clock, identity), agent_socket, agent_request, agent_rows.
+ * (messages), agent_open, agent_product (steps), agent_decide, agent_listed
+ * (metadata), agent_site (a site's bundles), agent_staging (what the updater
+ * says), agent_fill (slots), agent_try (preflights), agent_fault, agent_trial,
+ * agent_view, agent_host (policy, clock, identity), agent_socket,
+ * agent_request, agent_rows.
  *
  * Bounds: AGENT_PRODUCTS products, one step each; AGENT_LISTED versions that
  * metadata list and no slot has; AGENT_CLIENTS connections, further ones wait;

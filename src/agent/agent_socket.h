@@ -32,7 +32,8 @@ struct agent_client {
 	mono_t limit;
 	struct client_datagram *first, **last;
 	size_t out;                     /* bytes that are kept */
-	uint32_t checks;                /* bit per product: check waits for it */
+	uint32_t checks;                /* bit per product: it waits for the
+					 * updater's word */
 	int check_error;
 	/* submit */
 	struct agent_product_state *waits;      /* null: for nothing */

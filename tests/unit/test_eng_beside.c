@@ -269,9 +269,7 @@ static void are_denials_charged_to_who_owns_the_file(void **state)
 	assert_int_equal(serve(&old, 0, 0, 1, &expect), 0);
 	ready(&old);
 	replay_turn(r);
-	for (int i = 0; i < 4; i++) {
-		static const uint64_t users[] = { 1, 1, 2, 3 };
-
+	for (int i = 0, users[] = { 1, 1, 2, 3 }; i < 4; i++) {
 		ask(i);
 		judge(&old, BAILEY_VERDICT_DENY);
 		assert_int_equal(view->denied_objects, i + 1);

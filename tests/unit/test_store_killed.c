@@ -94,7 +94,7 @@ static void test_killed(void **state)
 	/* Until they got somewhere: on a busy host each is given more time. */
 	for (unsigned i = 0; i < 40 || known < 3; i++) {
 		assert_true(i < 400);
-		kill_one(dir, 500 + i * 377 % 9000 + i * 50);
+		kill_one(dir, 500 + i * 377 % 9000 + i * (50 + i));
 		look_at_real(dir);
 	}
 	close(dir);
