@@ -11,8 +11,8 @@
  * So while more questions of one uid are unread than STORM_UNREAD for each
  * processor, and another uid asks, too, that uid's answers are kept and written
  * together when STORM_TICK_NS are over. What it gets is what it would have got.
- * Root's are never kept. While a storm lasts the monitor lets the engine go before
- * other tasks; it does not always, because then it goes before who asked went to
+ * Root's are never kept. While a storm lasts the monitor lets the engine go
+ * before other tasks; not always, because then it goes before who asked went to
  * sleep, which costs a third (decision 017).
  *
  * Reply thread only. Bounds: ENG_LATE answers, the next one has all of them

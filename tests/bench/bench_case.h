@@ -20,6 +20,7 @@ struct bench_paths {
 struct bench_options {
 	struct bench_paths paths;
 	int rounds;             /* slices of each pair */
+	const char *build, *source;     /* folders, absolute */
 	const char *only;       /* part of the cases' names; null: all */
 	bool quick;             /* faults: few and short, for `make check` */
 	bool verbose;           /* each slice to standard error */

@@ -45,6 +45,10 @@ static const struct budget budgets[] = {
 	{ "flush_100k_ms", 50, "dropping 100,000 verdicts" },
 	{ "rss_monitor_kb", 2048, "resident, monitor" },
 	{ "rss_engine_kb", 16384, "resident, keeper and worker" },
+	{ "revert_content_ms_p99", 1000,
+	  "content on trial fails, the former is asked" },
+	{ "refresh_cpu_us", 1000, "bailey-tuf: a refresh without change" },
+	{ "refresh_rss_kb", 256, "its memory" },
 	{ "idle_wakeups_per_s", 4, "wake-ups of all of it, idle" },
 };
 

@@ -20,11 +20,14 @@
 #include <unistd.h>
 
 #include "bench/bench_case.h"
+#include "bench/bench_content.h"
 #include "lib/ns_env.h"
 
 static void usage(FILE *out)
 {
 	fputs("usage: bench [--rounds N] [--fault | --fault-only] [--quick]\n"
+	      "             [--content | --content-only] (in the source "
+	      "folder)\n"
 	      "             [--json FILE] [--markdown FILE]\n"
 	      "             [--strict | --verdicts]\n"
 	      "             [--only CASE,...] [--verbose]\n", out);
@@ -93,6 +96,8 @@ static int save_markdown(const struct figures *figures, const char *path)
 }
 
 static const struct option long_options[] = {
+	{ "content", no_argument, NULL, 'c' },
+	{ "content-only", no_argument, NULL, 'C' },
 	{ "rounds", required_argument, NULL, 'r' },
 	{ "fault", no_argument, NULL, 'f' },
 	{ "fault-only", no_argument, NULL, 'F' },
@@ -109,7 +114,7 @@ static const struct option long_options[] = {
 
 struct request {
 	struct bench_options options;
-	bool cases, faults, strict, verdicts;
+	bool cases, faults, content, strict, verdicts;
 	const char *json, *markdown;
 };
 
@@ -122,6 +127,13 @@ static int parse(int argc, char **argv, struct request *request)
 		switch (c) {
 		case 'r':
 			request->options.rounds = atoi(optarg);
+			break;
+		case 'C':
+			request->cases = false;
+			request->content = true;
+			break;
+		case 'c':
+			request->content = true;
 			break;
 		case 'F':
 			request->cases = false;
@@ -210,7 +222,7 @@ int main(int argc, char **argv)
 	static struct figures figures;
 	struct request request = { .cases = true, .options.rounds = 9 };
 	struct bench_paths *paths = &request.options.paths;
-	char build[200];
+	char build[200], source[PATH_MAX];
 	int failed = 0, r = parse(argc, argv, &request);
 
 	if (r != 0) {
@@ -226,12 +238,18 @@ int main(int argc, char **argv)
 		 build);
 	snprintf(paths->product, sizeof paths->product,
 		 "%s/tests/bench/bench-product", build);
+	request.options.build = build;
+	request.options.source = realpath(".", source);
 	ns_catch_signals();
 	if (request.cases) {
 		failed = cases_run(&request.options, &figures);
 	}
 	if (failed >= 0 && request.faults) {
 		r = faults_run(&request.options, &figures);
+		failed = r < 0 ? r : failed + r;
+	}
+	if (failed >= 0 && request.content && request.options.source) {
+		r = content_run(&request.options, &figures);
 		failed = r < 0 ? r : failed + r;
 	}
 	if (failed < 0) {

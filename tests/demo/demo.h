@@ -16,7 +16,7 @@
 
 struct demo {
 	struct bench_paths paths;
-	char build[200];
+	char build[200], source[200];
 	struct server server;
 	struct load *load;
 	int good, bad;
@@ -64,6 +64,7 @@ int demo_host_product(struct demo *demo, const char *name,
 
 void demo_steps_faults(struct demo *demo);      /* demo_faults.c */
 void demo_steps_rogues(struct demo *demo);      /* demo_rogues.c */
+void demo_steps_content(struct demo *demo);     /* demo_content.c */
 
 #define DEMO_EICAR "once_evil0"         /* the load tries it all the time */
 

@@ -20,10 +20,11 @@ static bool left_behind(const char *base)
 	return lstat(base, &st) == 0;
 }
 
-static void set_paths(struct demo *demo, const char *build)
+static void set_paths(struct demo *demo, const char *build, const char *source)
 {
 	struct bench_paths *paths = &demo->paths;
 
+	snprintf(demo->source, sizeof demo->source, "%s", source);
 	snprintf(demo->build, sizeof demo->build, "%s", build);
 	snprintf(paths->trivial, sizeof paths->trivial,
 		 "%s/tests/bench/trivial", build);
@@ -48,6 +49,9 @@ static int run(struct demo *demo)
 	if (demo->bad == 0 || demo->good > 3) {
 		demo_steps_rogues(demo);
 	}
+	if (!ns_stopped()) {
+		demo_steps_content(demo);
+	}
 	memcpy(base, demo->server.env.base, sizeof base);
 	load_stop(demo->load);
 	server_stop(&demo->server);
@@ -66,9 +70,10 @@ int main(int argc, char **argv)
 	char build[200];
 	int r;
 
-	if (argc != 2 || access(argv[1], X_OK) != 0 ||
-	    strlen(argv[1]) >= sizeof build) {
-		fputs("usage: demo BUILD\n", stderr);
+	if (argc != 3 || access(argv[1], X_OK) != 0 ||
+	    strlen(argv[1]) >= sizeof build ||
+	    strlen(argv[2]) >= sizeof build) {
+		fputs("usage: demo BUILD SOURCE\n", stderr);
 		return 2;
 	}
 	if (geteuid() != 0) {
@@ -77,7 +82,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	snprintf(build, sizeof build, "%s", argv[1]);
-	set_paths(&demo, build);
+	set_paths(&demo, build, argv[2]);
 	demo.start_ns = ns_now_ns();
 	demo.load = load_new();
 	if (demo.load == NULL) {
