@@ -204,6 +204,9 @@ struct agent_product_state {
 	uint8_t decided[VERSION_HASH];
 	bool decided_known;
 	char waits_for[AGENT_WHY];
+	bool untidy;                    /* a trial ended: slots may go */
+	bool alarm_known;               /* the monitor was told of it */
+	const char *alarm;              /* borrowed, for ever */
 
 	/* trial */
 	bool trial;                     /* health counts for trial_hash */
@@ -241,6 +244,8 @@ int agent_monitor_read(struct agent *agent) must_use;
 void agent_tell(struct agent_product_state *p, enum agent_message_type type,
 		const struct agent_message *with);
 void agent_alarm(struct agent_product_state *p, const char *text);
+/* Says or takes back that there is no good version to go back to. */
+void agent_alarm_update(struct agent_product_state *p);
 
 /* ---- agent_open.c ---- */
 
@@ -383,6 +388,8 @@ void agent_on_ended(struct agent_product_state *p,
 void agent_on_questions(struct agent_product_state *p,
 			const struct agent_message *m, int *fds, size_t count);
 void agent_on_alarm(struct agent_product_state *p);
+/* What a former agent was told of and could not judge counts. */
+void agent_faults_lost(struct agent_product_state *p);
 /* Begins the replay of a fault that waits, or counts it. True: begun. */
 bool agent_faults(struct agent_product_state *p);
 void agent_fault_drop(struct agent_fault_seen *f);

@@ -14,6 +14,12 @@
  *
  * The fault counts after its replay, never before: what a user puts into two
  * files cannot revert content. Faults that come meanwhile wait for theirs.
+ *
+ * Until then a note in the journal says that one is pending. One whose replay
+ * never came to an end, because the agent itself did, is counted by the next
+ * agent as a crash without an object: three of them quarantine, two objects do
+ * not. So content that fells the agent too goes, and a user's file would have
+ * to fell it three times.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -24,6 +30,9 @@
 
 #define QUESTIONS_MS 300u       /* until LAST_QUESTIONS after the end */
 #define OBJECT_BYTES (1u << 20) /* of an object that its key is made of */
+
+#define PENDING "pending"       /* payloads of notes */
+#define CLEARED "cleared"
 
 static const uint8_t no_object[JOURNAL_OBJECT];
 
@@ -96,16 +105,107 @@ static void count(struct agent_product_state *p, struct agent_fault_seen *f,
 	agent_changed(p, r);
 }
 
+/* It was counted before, for this object: then that goes too. */
+static bool was_counted(const struct agent_product_state *p,
+			const struct agent_fault_seen *f)
+{
+	const struct state_version *v = state_find(store_state(p->store),
+						   f->hash);
+
+	for (uint32_t i = 0; v && i < v->objects; i++) {
+		if (memcmp(v->object[i], f->object, JOURNAL_OBJECT) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void clear(struct agent_product_state *p, struct agent_fault_seen *f)
 {
 	char reason[AGENT_WHY];
 	struct store_words words = { .by = STATE_BY_PREFLIGHT,
-				     .reason = reason };
+				     .reason = reason, .payload = CLEARED,
+				     .payload_size = sizeof(CLEARED) };
 
 	fault_reason(f, "the version before fails on it too", reason);
 	log_notice("%s: %s", p->told.name, reason);
-	agent_changed(p, store_note(p->store, STATE_EVENT_NOTE, f->hash, NULL,
-				    &words));
+	agent_changed(p, store_note(p->store, was_counted(p, f)
+				    ? STATE_EVENT_CLEARED : STATE_EVENT_NOTE,
+				    f->hash, f->object, &words));
+}
+
+/* ---- what an agent's end cut short ---- */
+
+static void pending(struct agent_product_state *p,
+		    const struct agent_fault_seen *f)
+{
+	char reason[AGENT_WHY];
+	struct store_words words = { .by = STATE_BY_TRIAL, .reason = reason,
+				     .payload = PENDING,
+				     .payload_size = sizeof(PENDING) };
+	int r;
+
+	fault_reason(f, "it is looked into", reason);
+	r = store_note(p->store, STATE_EVENT_NOTE, f->hash, NULL, &words);
+	if (r < 0) {
+		log_warning("%s: %s", p->told.name, store_reason(p->store));
+	}
+}
+
+struct lost {
+	const uint8_t *hash;
+	uint32_t open;                  /* pending, and not judged */
+};
+
+static bool says(const struct journal_record *r, const char *payload)
+{
+	return r->payload_size == strlen(payload) + 1 &&
+	       memcmp(r->payload, payload, r->payload_size) == 0;
+}
+
+static int lost_record(void *context, const struct journal_record *r)
+{
+	struct lost *lost = context;
+	bool note = r->type == STATE_EVENT_NOTE;
+
+	if (!agent_hash_same(r->hash, lost->hash)) {
+		return 0;
+	}
+	if (note && says(r, PENDING)) {
+		lost->open++;
+	} else if (r->type == STATE_EVENT_TRIAL) {
+		lost->open = 0;         /* of an earlier trial */
+	} else if ((r->type == STATE_EVENT_FAULT ||
+		    r->type == STATE_EVENT_CLEARED ||
+		    (note && says(r, CLEARED))) && lost->open) {
+		lost->open--;
+	}
+	return 0;
+}
+
+void agent_faults_lost(struct agent_product_state *p)
+{
+	const struct state_version *v = state_active(store_state(p->store));
+	struct store_words words = {
+		.by = STATE_BY_RECOVERY,
+		.reason = "it failed, and the agent ended before it could be "
+			  "looked into",
+	};
+	uint8_t hash[VERSION_HASH];
+	struct lost lost = { hash, 0 };
+
+	if (!v || v->state != STATE_TRIAL) {
+		return;
+	}
+	memcpy(hash, v->hash, sizeof(hash));
+	if (store_history(p->store, JOURNAL_HISTORY, lost_record, &lost) < 0) {
+		return;
+	}
+	for (uint32_t i = 0; i < lost.open && i < STATE_CRASHES; i++) {
+		log_warning("%s: %s: %s", p->told.name,
+			    agent_short(hash).text, words.reason);
+		agent_changed(p, store_fault(p->store, hash, NULL, &words));
+	}
 }
 
 /* ---- replays ---- */
@@ -241,6 +341,8 @@ static void fault_take(struct agent_product_state *p,
 	text_format(f->text, sizeof(f->text), "%s", m->text);
 	if (full) {
 		count(p, f, "too many at once to replay", false);
+	} else {
+		pending(p, f);
 	}
 }
 

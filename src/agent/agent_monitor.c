@@ -38,6 +38,40 @@ void agent_alarm(struct agent_product_state *p, const char *text)
 	agent_tell(p, AGENT_ALARM, &m);
 }
 
+/* Nothing good is there to go back to: from journal and decision, so that the
+ * next agent says the same. */
+static const char *alarm_text(const struct agent_product_state *p)
+{
+	const struct state *state = store_state(p->store);
+
+	if (state_active(state)) {
+		return p->decision.reason == DECIDE_BECAUSE_NO_OTHER
+			? "its content fails, and no good version is here to "
+			  "go back to" : "";
+	}
+	for (size_t i = 0; i < state->count; i++) {
+		if (state->version[i].reverts > 0) {
+			return "its content was taken back, and no good "
+			       "version is here: it has none";
+		}
+	}
+	return "";
+}
+
+void agent_alarm_update(struct agent_product_state *p)
+{
+	const char *text = alarm_text(p);
+
+	if (!p->alarm_known || strcmp(p->alarm, text) != 0) {
+		p->alarm_known = true;
+		p->alarm = text;
+		if (text[0]) {
+			log_error("%s: %s", p->told.name, text);
+		}
+		agent_alarm(p, text);
+	}
+}
+
 static void on_ready_try(struct agent_product_state *p,
 			 const struct agent_message *m)
 {

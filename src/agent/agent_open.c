@@ -119,8 +119,12 @@ static void manifest_make(struct agent_product_state *p)
 	m->see_files = told->see_files;
 	m->memory_bytes = told->memory_bytes;
 	m->state_bytes = told->state_bytes;
-	/* What its rules may deny is the engine's to bound. */
-	text_format(m->may_deny[0], sizeof(m->may_deny[0]), "/");
+	m->on_miss = told->on_miss;
+	for (size_t i = 0; i < AGENT_DENY_PREFIXES; i++) {
+		text_format(m->may_deny[i], sizeof(m->may_deny[i]), "%.*s",
+			    (int)sizeof(told->may_deny[i]) - 1,
+			    told->may_deny[i]);
+	}
 }
 
 /* A folder of that name, made if it is not there. */
@@ -153,6 +157,7 @@ static int open_store(struct agent_product_state *p)
 		text_format(p->trouble, sizeof(p->trouble), "%s",
 			    store_reason(p->store));
 	}
+	agent_faults_lost(p);
 	agent_memory_load(p);
 	return 0;
 }

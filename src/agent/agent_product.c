@@ -87,6 +87,7 @@ void agent_changed(struct agent_product_state *p, int result)
 	if (!agent_on_trial(p)) {
 		p->trial = false;
 	}
+	p->untidy |= result == STORE_BACK;
 	/* A preflight can wait, what runs cannot. */
 	if (result == STORE_BACK && p->step != AGENT_STEP_RETURNING) {
 		agent_try_stop(p);
@@ -309,6 +310,25 @@ void agent_on_try_over(struct agent_product_state *p, const char *why,
 
 /* ---- thinking ---- */
 
+/* A trial ended, and what runs is what should. A try has none open now. */
+static void tidy(struct agent_product_state *p)
+{
+	uint8_t used[2][JOURNAL_HASH];
+	int r;
+
+	if (!p->untidy) {
+		return;
+	}
+	p->untidy = false;
+	memcpy(used[0], p->runs, JOURNAL_HASH);
+	memcpy(used[1], p->frozen_hash, JOURNAL_HASH);
+	r = store_tidy(p->store, (const uint8_t (*)[JOURNAL_HASH])used,
+		       p->frozen ? 2 : 1);
+	if (r < 0) {
+		log_warning("%s: %s", p->told.name, store_reason(p->store));
+	}
+}
+
 static void trial_good(struct agent_product_state *p)
 {
 	struct store_words words = {
@@ -328,10 +348,7 @@ static void trial_good(struct agent_product_state *p)
 	frozen_release(p);
 	log_notice("%s: %s is good", p->told.name, agent_short(hash).text);
 	agent_progress(p, hash, "done", "good", true, 0);
-	r = store_tidy(p->store, (const uint8_t (*)[JOURNAL_HASH])p->runs, 1);
-	if (r < 0) {
-		log_warning("%s: %s", p->told.name, store_reason(p->store));
-	}
+	p->untidy = true;
 }
 
 /* Over many objects and users, as health.h demands: not one user's doing. */
@@ -435,6 +452,10 @@ void agent_think(struct agent_product_state *p)
 			break;
 		}
 	}
+	if (p->step == AGENT_STEP_IDLE) {
+		tidy(p);
+	}
+	agent_alarm_update(p);
 	s = d.wait_s && d.wait_s < THINK_MOST_S ? d.wait_s : THINK_MOST_S;
 	p->due = mono_add(mono_now(), s * MONO_S);
 }
@@ -538,7 +559,7 @@ void agent_on_switched_back(struct agent_product_state *p,
 	p->frozen = false;
 	p->serving = p->runs_known = true;
 	p->runs_try = m->try;
-	memcpy(p->runs, p->frozen_hash, VERSION_HASH);
+	memcpy(p->runs, m->hash, VERSION_HASH);
 	if (p->step == AGENT_STEP_RETURNING ||
 	    p->step == AGENT_STEP_SWITCHING) {
 		agent_try_drop(p);

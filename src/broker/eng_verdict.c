@@ -143,13 +143,15 @@ bool eng_verdict_brake(struct engine *e, struct session *s,
 }
 
 /* How many objects and users the denials of this content are about, applied
- * or not. */
+ * or not. A file is its owner's, if that is not root, whoever opens it: what
+ * one user planted and all of them find is one user's (content/health.h). */
 static void verdict_sketch(const struct engine *e, struct session *s,
 			   const struct question *q)
 {
 	uint64_t object = hash_pair(q->object.inode ^ e->seed,
 				    q->object.device);
-	uint64_t user = hash_pair(q->asker.uid ^ e->seed, 0);
+	uint32_t uid = q->object.owner ? q->object.owner : q->asker.uid;
+	uint64_t user = hash_pair(uid ^ e->seed, 0);
 	const struct session *asked = &e->session[eng_asked(e, s->index)];
 	uint32_t content = asked->index | asked->serial << 8;
 

@@ -249,7 +249,12 @@ static void product_facts(const struct manifest *f, struct agent_product *to)
 		.see_arguments = f->see_arguments,
 		.see_environment = f->see_environment,
 		.memory_bytes = f->memory_bytes, .state_bytes = f->state_bytes,
+		.on_miss = f->on_miss,
 	};
+	static_assert(sizeof(to->may_deny) == sizeof(f->may_deny),
+		      "all of it is told");
+
+	memcpy(to->may_deny, f->may_deny, sizeof(to->may_deny));
 	memcpy(to->name, f->name, sizeof(to->name));
 	memcpy(to->url, f->content_url, sizeof(to->url));
 	memcpy(to->root, f->content_root, sizeof(to->root));

@@ -216,6 +216,7 @@ static void trial_told(struct mon *m, uint32_t index, uint32_t type,
 		.fault = message->fault,
 		.number = since.ns ? mono_between(since, mono_now()) : 0 };
 
+	memcpy(told.hash, p->asked.expect.hash, sizeof(told.hash));
 	text_format(told.text, sizeof(told.text), "%s", message->text);
 	mon_agent_tell(m, &told, NULL, 0);
 }

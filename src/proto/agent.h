@@ -41,6 +41,7 @@
 #define AGENT_TEXT 128
 #define AGENT_HASH 32           /* SHA-256 of a version's description */
 #define AGENT_EVENTS 8
+#define AGENT_DENY_PREFIXES 8
 
 /* Descriptors of the agent, after its exec. */
 enum agent_fd {
@@ -79,11 +80,12 @@ enum agent_fd {
 	/* index, try, purpose, fault, number: wait status, text: a preflight \
 	 * or a standby ended, or was not started at all */                   \
 	X(TRY_ENDED, 8, "try-ended")                                          \
-	/* index, try: this one is asked now; number: ns the step took */     \
+	/* index, try, hash: this one is asked now; number: ns the step took  \
+	 */                                                                   \
 	X(SWITCHED, 9, "switched")                                            \
-	/* index, try: of the one that is asked now (the former one); fault,  \
-	 * text: why, NONE: it was asked for; number: ns from the fault seen  \
-	 * until the old one is asked again and runs */                       \
+	/* index, try, hash: of the one that is asked now (the former one);   \
+	 * fault, text: why, NONE: it was asked for; number: ns from the      \
+	 * fault seen until the old one is asked again and runs */            \
 	X(SWITCHED_BACK, 10, "switched-back")                                 \
 	/* index, hash, number: 0, an errno or enum bailey_error: the answer  \
 	 * to LIVE */                                                         \
@@ -173,8 +175,12 @@ struct agent_product {
 	uint32_t see_files, see_arguments, see_environment;
 	uint32_t uid;                   /* of its process */
 	uint32_t preflight_uid;
+	uint32_t on_miss;               /* enum manifest_answer */
+	uint32_t reserved;
 	uint64_t memory_bytes;
 	uint64_t state_bytes;
+	char may_deny[AGENT_DENY_PREFIXES][AGENT_PATH]; /* "" ends; none: only
+					 * what it was asked about */
 };
 
 struct agent_message {
@@ -196,7 +202,7 @@ struct agent_message {
 };
 
 static_assert(sizeof(struct agent_event) == 12, "agent_event layout");
-static_assert(sizeof(struct agent_product) == 792, "agent_product layout");
-static_assert(sizeof(struct agent_message) == 1032, "agent_message layout");
+static_assert(sizeof(struct agent_product) == 2848, "agent_product layout");
+static_assert(sizeof(struct agent_message) == 3088, "agent_message layout");
 
 #endif

@@ -87,6 +87,7 @@ static void tell_product(struct host *host)
 	p->hold = 64;
 	p->see_files = 1;
 	p->memory_bytes = 1ull << 31;
+	snprintf(p->may_deny[0], sizeof(p->may_deny[0]), "/");
 	tell(host, &m, AGENT_PRODUCT, NULL, 0);
 }
 
@@ -181,6 +182,7 @@ static void switch_back(struct host *host, uint32_t fault)
 	memcpy(host->runs, host->former, 32);
 	host->runs_try = 0;
 	host->frozen = false;
+	memcpy(m.hash, host->runs, 32);
 	tell(host, &m, AGENT_SWITCHED_BACK, NULL, 0);
 }
 

@@ -149,6 +149,77 @@ static void do_three_crashes_quarantine(void **state)
 	host_stop(&host);
 }
 
+/* SIGKILL while a fault is looked into. */
+static void kill_in_replay(struct host *host, const char *text)
+{
+	unsigned tries = host->seen[AGENT_TRY_START];
+
+	host_crash(host, text);
+	while (host->seen[AGENT_TRY_START] == tries) {
+		host_turn(host, 1);
+	}
+	host_agent_kill(host);
+	host_agent_start(host);
+}
+
+static void does_a_fault_count_whose_replay_was_cut_short(void **state)
+{
+	uint8_t good[32], trial[32];
+	struct host host;
+
+	begin(&host, MANIFEST_RELOAD_PARALLEL, good, trial);
+	for (int i = 0; i < 3; i++) {
+		wait_for_trial(&host, trial);
+		kill_in_replay(&host, i % 2 ? "one" : "another");
+	}
+	check_back(&host, good, trial, "ended before it could be looked into");
+	host_stop(&host);
+}
+
+/* It has never seen the former one run. */
+static void does_an_agent_that_came_anew_know_what_runs(void **state)
+{
+	uint8_t good[32], trial[32];
+	struct host host;
+
+	begin(&host, MANIFEST_RELOAD_PARALLEL, good, trial);
+	host_agent_kill(&host);
+	host_agent_start(&host);
+	host_serve(&host, 100);
+	assert_true(host.frozen);
+	host_crash(&host, "a FRAGILE file");
+	check_back(&host, good, trial, "not with the version before");
+	assert_int_equal(host.seen[AGENT_RESTART], 1);  /* of the first */
+	host_stop(&host);
+}
+
+static void is_it_said_that_nothing_good_is_left(void **state)
+{
+	struct host_version only = fragile, next = first;
+	uint8_t trial[32], good[32];
+	struct host host;
+
+	only.number = 1;
+	next.number = 2;
+	host_start(&host, agent, product, MANIFEST_RELOAD_RESTART);
+	host.counting = true;
+	host_bring(&host, &only, trial);
+	host_await(&host, trial, "trial");
+	while (memcmp(host.runs, trial, 32) != 0) {
+		host_serve(&host, 5);
+	}
+	assert_string_equal(host.alarm, "");
+	host_crash(&host, "a FRAGILE file");
+	host_await(&host, trial, "quarantined");
+	host_serve(&host, 50);
+	assert_non_null(strstr(host.alarm, "no good version is here"));
+	assert_int_equal(host_submit(&host, &next, good), 0);
+	host_await(&host, good, "good");
+	host_serve(&host, 50);
+	assert_string_equal(host.alarm, "");
+	host_stop(&host);
+}
+
 static void is_a_standby_that_dies_no_harm(void **state)
 {
 	struct host_version second = { 2, "deny EVIL\n#\n", 20, 0, 0, CORPUS };
@@ -175,6 +246,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(can_a_users_file_not_revert_content),
 		cmocka_unit_test(do_two_objects_quarantine),
 		cmocka_unit_test(do_three_crashes_quarantine),
+		cmocka_unit_test(
+			does_a_fault_count_whose_replay_was_cut_short),
+		cmocka_unit_test(does_an_agent_that_came_anew_know_what_runs),
+		cmocka_unit_test(is_it_said_that_nothing_good_is_left),
 		cmocka_unit_test(is_a_standby_that_dies_no_harm),
 	};
 

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "base/hash.h"
@@ -249,6 +251,32 @@ static void do_counters_and_mode_stay_the_products(void **state)
 	judge(&new, BAILEY_VERDICT_DENY);
 	assert_int_equal(view->denied, 2);
 	assert_int_equal(view->would_deny, 1);
+}
+
+/* As many owners, or one asker where the owner is root. */
+static void are_denials_charged_to_who_owns_the_file(void **state)
+{
+	const struct view_product *view = &r->e->session[0].view;
+
+	(void)state;
+	if (geteuid() != 0) {
+		skip();
+	}
+	assert_int_equal(fchown(file[0], 1001, 1001), 0);
+	assert_int_equal(fchown(file[1], 1001, 1001), 0);
+	assert_int_equal(fchown(file[2], 1002, 1002), 0);
+	assert_int_equal(fchown(file[3], 0, 0), 0);
+	assert_int_equal(serve(&old, 0, 0, 1, &expect), 0);
+	ready(&old);
+	replay_turn(r);
+	for (int i = 0; i < 4; i++) {
+		static const uint64_t users[] = { 1, 1, 2, 3 };
+
+		ask(i);
+		judge(&old, BAILEY_VERDICT_DENY);
+		assert_int_equal(view->denied_objects, i + 1);
+		assert_int_equal(view->denied_users, users[i]);
+	}
 }
 
 static void is_what_the_former_said_not_cached_for_the_new(void **state)
@@ -650,6 +678,7 @@ int main(void)
 		TEST(is_one_that_is_not_ready_not_switched_to),
 		TEST(are_open_questions_answered_by_the_former),
 		TEST(do_counters_and_mode_stay_the_products),
+		TEST(are_denials_charged_to_who_owns_the_file),
 		TEST(is_what_the_former_said_not_cached_for_the_new),
 		TEST(is_a_trial_over_when_told),
 		TEST(does_a_death_on_trial_lose_no_question),
