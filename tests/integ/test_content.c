@@ -518,8 +518,8 @@ static void make_manifest(char ret_path[160])
 		"hold = 64\n[see]\nfiles = all\n"
 		"[jail]\nprofile = c\nmemory = 32M\ntasks = 4\nfiles = 64\n"
 		"[content]\npath = %s/base\nurl = %s/brittle\n"
-		"root = %s/root.json\nreload = parallel\n", build, host.env.base,
-		web->url, host.env.base);
+		"root = %s/root.json\nreload = parallel\n", build,
+		host.env.base, web->url, host.env.base);
 	assert_int_equal(fclose(out), 0);
 }
 
