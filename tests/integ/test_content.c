@@ -258,22 +258,48 @@ static void boom(void)
 	assert_true(ms < BACK_MS);
 }
 
-static pid_t agent;
+struct wanted {
+	const char *name;
+	pid_t pid;
+};
 
-static void find_agent(pid_t pid, void *context)
+static void look(pid_t pid, void *context)
 {
+	struct wanted *wanted = context;
 	char path[64], name[64] = "";
 	FILE *f;
 
-	(void)context;
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	f = fopen(path, "re");
 	if (f && fgets(name, sizeof(name), f) &&
-	    strncmp(name, "bailey-content", 14) == 0) {
-		agent = pid;
+	    strncmp(name, wanted->name, strlen(wanted->name)) == 0) {
+		wanted->pid = pid;
 	}
 	if (f) {
 		fclose(f);
+	}
+}
+
+/* One process of this name below `bailey run`; 0: none. */
+static pid_t find_process(const char *name)
+{
+	struct wanted wanted = { .name = name };
+
+	ns_proc_tree(host.run, look, &wanted);
+	return wanted.pid;
+}
+
+/* Killed, and started again by whoever started it. */
+static void kill_and_wait(const char *name)
+{
+	pid_t before = find_process(name), now = before;
+
+	assert_true(before > 1);
+	assert_int_equal(kill(before, SIGKILL), 0);
+	for (int ms = 0; now == before || now == 0; ms += 20) {
+		assert_true(ms < WAIT_MS);
+		ns_sleep_ms(20);
+		now = find_process(name);
 	}
 }
 
@@ -284,6 +310,21 @@ static void a_first_version_comes_by_the_web_and_becomes_good(void **state)
 	(void)state;
 	wait_version("first", "good");
 	wait_runs("first");
+	nothing_was_wrong();
+}
+
+/* What fetches has neither root's rights nor the last word. */
+static void an_updater_that_is_killed_is_started_again(void **state)
+{
+	char path[128];
+	struct stat st;
+
+	(void)state;
+	kill_and_wait("bailey-updater");
+	snprintf(path, sizeof(path), "%s/staging/brittle/status.json",
+		 host.env.state);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 61002);
 	nothing_was_wrong();
 }
 
@@ -372,21 +413,11 @@ static void the_last_good_one_needs_no_network(void **state)
 
 static void an_agent_that_is_killed_on_trial_goes_on_with_it(void **state)
 {
-	pid_t before;
-
 	(void)state;
 	release(&(struct release){ .name = "boom2", .rules = CRASHES "# 2\n" });
 	submit();
 	wait_version("boom2", "trial");
-	ns_proc_tree(host.run, find_agent, NULL);
-	before = agent;
-	assert_true(before > 1);
-	assert_int_equal(kill(before, SIGKILL), 0);
-	for (int ms = 0; agent == before || kill(agent, 0) < 0; ms += 20) {
-		assert_true(ms < WAIT_MS);
-		ns_sleep_ms(20);
-		ns_proc_tree(host.run, find_agent, NULL);
-	}
+	kill_and_wait("bailey-content");
 	wait_version("boom2", "trial");
 	boom();
 	is_stopped("boom2", "quarantined", "");
@@ -487,8 +518,8 @@ static void make_manifest(char ret_path[160])
 		"hold = 64\n[see]\nfiles = all\n"
 		"[jail]\nprofile = c\nmemory = 32M\ntasks = 4\nfiles = 64\n"
 		"[content]\npath = %s/base\nurl = %s/brittle\n"
-		"root = %s/root.json\nreload = parallel\n", build, host.env.base, web->url,
-		host.env.base);
+		"root = %s/root.json\nreload = parallel\n", build,
+		host.env.base, web->url, host.env.base);
 	assert_int_equal(fclose(out), 0);
 }
 
@@ -538,6 +569,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			a_first_version_comes_by_the_web_and_becomes_good),
+		cmocka_unit_test(an_updater_that_is_killed_is_started_again),
 		cmocka_unit_test(
 			one_that_crashes_while_it_loads_is_stopped_before),
 		cmocka_unit_test(one_of_another_schema_never_starts),
