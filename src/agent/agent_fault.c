@@ -362,11 +362,14 @@ void agent_on_ended(struct agent_product_state *p,
 		return;
 	}
 	if (m->fault == AGENT_FAULT_DENIALS || m->fault == AGENT_FAULT_SCHEMA) {
+		char reason[AGENT_WHY];
 		struct store_words words = { .by = STATE_BY_TRIAL,
-					     .reason = m->text };
+					     .reason = reason };
 
+		text_format(reason, sizeof(reason), "%s: %s",
+			    faults[m->fault].name, m->text);
 		agent_changed(p, store_quarantine(p->store, m->hash, &words));
-		agent_progress(p, m->hash, "trial", m->text, true, ECANCELED);
+		agent_progress(p, m->hash, "trial", reason, true, ECANCELED);
 		return;
 	}
 	fault_take(p, m);

@@ -248,7 +248,7 @@ struct session {
 	size_t text_length;
 	uint64_t text_digest;   /* of the text that its rules come from */
 	mono_t started;         /* its process */
-	bool gone;              /* the monitor said that it ended */
+	bool gone;              /* the monitor said that it ended, or ends it */
 	uint32_t instance;      /* which start of the product, as told */
 	bool served;            /* product: since the keeper started */
 	uint32_t replying;      /* a request was taken, its reply may be out */

@@ -100,8 +100,14 @@ void eng_switch_back(struct engine *e, uint32_t product)
 	beside_tell(e, product, SESSION_FAULT_NONE);
 }
 
+/* The monitor ends the kept one next: that is no fault. */
 void eng_trial_end(struct engine *e, uint32_t product)
 {
+	struct session *kept = eng_kept_beside(e, product);
+
+	if (kept) {
+		kept->gone = true;
+	}
 	atomic_store(&e->session[product].kept, 0);
 }
 

@@ -146,6 +146,7 @@ void eng_session_add(struct engine *e, const struct handoff_message *m,
 void eng_session_gone(struct engine *e, uint32_t index)
 {
 	struct session *s = &e->session[index];
+	bool expected_end = s->gone;
 
 	/* If it was taken apart already there is nothing to remember. */
 	s->gone = s->phase != SESSION_EMPTY;
@@ -153,8 +154,10 @@ void eng_session_gone(struct engine *e, uint32_t index)
 		uint32_t expected = SESSION_FAULT_NONE;
 		struct view_product *view = &e->session[s->product].view;
 
-		snprintf(view->last_fault, sizeof(view->last_fault), "%s",
-			 eng_fault_text(SESSION_FAULT_GONE));
+		if (!expected_end) {
+			snprintf(view->last_fault, sizeof(view->last_fault),
+				 "%s", eng_fault_text(SESSION_FAULT_GONE));
+		}
 		atomic_compare_exchange_strong(&s->fault, &expected,
 					       SESSION_FAULT_GONE);
 		atomic_store(&s->phase, SESSION_ENDING);

@@ -107,8 +107,8 @@ static void instance_text(const struct mon_instance *instance, int status,
 			    strsignal(WTERMSIG(status)), why[0] ? ": " : "",
 			    why);
 	} else {
-		text_format(ret_text, VIEW_REASON, "exited with %d",
-			    WEXITSTATUS(status));
+		text_format(ret_text, VIEW_REASON, "exited with %d%s%s",
+			    WEXITSTATUS(status), why[0] ? ": " : "", why);
 	}
 }
 

@@ -77,7 +77,7 @@ finds headers include/bailey/cpp.h "int class;\n"
 finds headers src/base/alone.h "size_t a(void);\n"
 finds registered tests/unit/test_b.c 'int a;\n'
 finds registered tests/fuzz/fuzz_b.c 'int a;\n'
-finds named-tests docs/decisions/999-a.md 'test_''nothing shows it\n'
+finds named-tests docs/b.md 'test_''nothing shows it\n'
 # shellcheck disable=SC2016 # the text is mdoc's
 finds manual docs/man/b.1 '.Dd $Mdocdate$\n.Dt B 1\n.Os\n.Sh NAME\n.Nm b\n'
 finds cppcheck src/base/bad.c 'int f(void)\n{\n\tint a[2];\n\treturn a[2];\n}\n'

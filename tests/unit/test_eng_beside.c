@@ -446,6 +446,27 @@ static void can_it_be_told_to_go_back(void **state)
 	assert_int_equal(replay_answer(r, q), BAILEY_VERDICT_DENY);
 }
 
+/* What ends because its trial is over did nothing wrong. */
+static void is_the_end_of_a_kept_one_no_fault(void **state)
+{
+	struct handoff_message m;
+
+	(void)state;
+	both();
+	switch_over();
+	r->e->session[0].view.last_fault[0] = '\0';
+	tell(HANDOFF_TRIAL_END, 0);
+	replay_product_close(&old);
+	old.session = 0;
+	replay_turn(r);
+	assert_false(told(HANDOFF_PRODUCT_FAULT, &m));
+	assert_string_equal(r->e->session[0].view.last_fault, "");
+	replay_product_close(&new);
+	new.session = 0;
+	replay_turn(r);
+	assert_true(told(HANDOFF_PRODUCT_FAULT, &m));
+}
+
 /* At any point: the next worker asks who is to be asked. */
 static void does_a_worker_death_on_trial_keep_who_is_asked(void **state)
 {
@@ -685,6 +706,7 @@ int main(void)
 		TEST(does_a_hang_on_trial_go_back),
 		TEST(does_one_that_denies_too_much_go_back),
 		TEST(can_it_be_told_to_go_back),
+		TEST(is_the_end_of_a_kept_one_no_fault),
 		TEST(does_a_worker_death_on_trial_keep_who_is_asked),
 		TEST(are_the_last_questions_handed_on),
 		TEST(is_code_refused_whose_schema_is_not_the_contents),
