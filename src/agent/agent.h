@@ -5,9 +5,10 @@
  * One process without privilege and without a network, one poll loop; beside
  * it one thread that only copies files (agent_fill.c). It looks at what the
  * updater or a person brought, verifies it again by its own trusted metadata,
- * keeps slots and journal (content/store.h), lets the pure decision decide (content/decide.h), tries versions (preflight.h),
- * watches trials (content/health.h), and answers on content.sock. Processes
- * are the monitor's: asked for by proto/agent.h.
+ * keeps slots and journal (content/store.h), lets the pure decision decide
+ * (content/decide.h), tries versions (preflight.h), watches trials
+ * (content/health.h), and answers on content.sock. Processes are the
+ * monitor's: asked for by proto/agent.h.
  *
  * What a version is, stands in the journal. What the agent is doing about it
  * right now is a step of the product; a step that a crash cut short begins
@@ -225,6 +226,7 @@ struct agent_client;
 struct agent {
 	int monitor, content, staging, policy, listen, view_path;
 	int inotify;
+	int staging_watch;              /* where products' folders come */
 	int fill_ask, fill_done;
 	bool begun, over;
 	uint32_t next_try;

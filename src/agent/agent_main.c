@@ -51,6 +51,7 @@ static void inherit(void)
 /* Ids of a former agent's tries may still be in use. */
 static void begin(void)
 {
+	char path[48];
 	int r;
 
 	agent.view = -1;
@@ -61,6 +62,10 @@ static void begin(void)
 		log_error("cannot start: %s", strerror(errno));
 		exit(1);
 	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", agent.staging);
+	agent.staging_watch = inotify_add_watch(agent.inotify, path, IN_CREATE |
+						IN_MOVED_TO | IN_ATTRIB |
+						IN_ONLYDIR);
 	r = agent_fill_open(&agent);
 	if (r < 0) {
 		log_error("cannot start: %s", strerror(-r));

@@ -31,6 +31,12 @@ static void news(struct agent *agent, const struct inotify_event *e)
 	for (uint32_t i = 0; i < AGENT_PRODUCTS; i++) {
 		struct agent_product_state *p = &agent->product[i];
 
+		/* Its folder may have come: it is opened by the next look. */
+		if (p->present && p->staging < 0 &&
+		    e->wd == agent->staging_watch) {
+			p->due = mono_add(mono_now(),
+					  NEWS_SETTLE_MS * MONO_MS);
+		}
 		if (p->present && p->watch == e->wd) {
 			p->refresh = true;
 			p->told_ready |= e->len &&
