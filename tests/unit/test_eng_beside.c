@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Does the engine change over from one process of a product to another, and
+/* Does the engine change over from one process of a product to another, and
  * back, without a question lost or wrongly answered? And does it refuse code
- * whose schema is not the content's?
- */
+ * whose schema is not the content's? */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,12 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/hash.h"
 #include "base/pass.h"
 #include "lib/replay_engine.h"
 
@@ -653,23 +649,6 @@ static void does_content_that_is_not_answered_end_the_process(void **state)
 
 /* ---- figures ---- */
 
-static void does_the_sketch_count_distinct_ones(void **state)
-{
-	struct eng_sketch sketch = { 0 };
-	uint64_t seen = 0;
-
-	(void)state;
-	for (uint64_t i = 1; i <= 3000; i++) {
-		for (int twice = 0; twice < 2; twice++) {
-			seen = eng_sketch_add(&sketch, hash_pair(i, 1));
-		}
-		if (i == 1) {
-			assert_int_equal(seen, 1);
-		}
-	}
-	assert_in_range(seen, 2700, 3300);
-}
-
 static void are_answers_counted_by_how_long_they_took(void **state)
 {
 	const uint64_t *latency = r->e->session[0].view.latency;
@@ -713,7 +692,6 @@ int main(void)
 		TEST(is_new_content_offered_and_answered),
 		TEST(is_content_of_another_schema_not_offered),
 		TEST(does_content_that_is_not_answered_end_the_process),
-		cmocka_unit_test(does_the_sketch_count_distinct_ones),
 		TEST(are_answers_counted_by_how_long_they_took),
 	};
 
