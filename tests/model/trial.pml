@@ -2,15 +2,35 @@
 #define OLD 0                           /* content, and places */
 #define NEW 1
 #define NOBODY 2
-#define QUESTIONS 2
-#ifndef FAULTS
-#define FAULTS 2
-#endif
-#ifndef DEATHS
+/* The parts: what happens in each, beside the new process's fault. */
+#if defined(WORKER)                     /* the worker dies */
+#define AHEAD
+#define ALONE
+#define NEW_ONLY
+#define FAULTS 1
 #define DEATHS 1
-#endif
-#ifndef AGENTS
+#define AGENTS 0
+#elif defined(BOTH)                     /* both processes fail */
+#define AHEAD
+#define ALONE
+#define FAULTS 2
+#define DEATHS 0
+#define AGENTS 0
+#elif defined(AGENT)                    /* the agent dies; nothing else */
+#define FAULTS 0
+#define DEATHS 0
 #define AGENTS 1
+#elif defined(FORMER)                   /* the former one fails, not the new */
+#define OLD_ONLY
+#define FAULTS 1
+#define DEATHS 0
+#define AGENTS 0
+#else
+#define AHEAD
+#define NEW_ONLY
+#define FAULTS 1
+#define DEATHS 0
+#define AGENTS 0
 #endif
 
 #define EMPTY 0                         /* phase of a session */
@@ -36,11 +56,11 @@ mtype = { SWITCH, SWITCH_BACK, TRIAL_END, GONE, ADD, /* to the engine */
 	PRODUCT, BEGIN, TRY_READY, TRY_ENDED, ENDED, REFUSED };
 
 /* Processes of the product, by place. */
-bool alive[2], frozen[2], hung[2], given[4], said[4];
+bool alive[2], frozen[2], hung[2], given[2], said[2];
 byte content[2];
 
 /* Memory that outlives a worker. */
-byte asked, kept, phase[2], status[QUESTIONS], owing[QUESTIONS];
+byte asked, kept, phase[2], status, owing;
 bool told_idle, charged[2], back_charged;
 byte asked_told, instance[2];
 
@@ -50,7 +70,7 @@ bool worker = true, reply_runs = true, service_runs = true, look;
 /* Disk. */
 byte journal, current;
 
-bool agent_alive, agent_known;
+bool agent_alive, agent_known, agent_runs;
 bool heard;             /* of the end of the one on trial */
 
 chan to_engine = [6] of { mtype, byte, byte, bool };
@@ -59,8 +79,7 @@ chan to_agent = [9] of { mtype, byte, byte, bool };
 chan from_agent = [4] of { mtype, byte };
 
 #define KEPT (kept != 0 && kept - 1 != asked && phase[kept - 1] == SERVING)
-#define HOLDS(i) ((status[0] == ASKED && owing[0] == i) || \
-		  (status[1] == ASKED && owing[1] == i))
+#define HOLDS(i) (status == ASKED && owing == i)
 
 /* ---- the product's processes ---- */
 
@@ -69,22 +88,19 @@ proctype product(byte i)
 end:	do
 	:: atomic { alive[i] && !frozen[i] && !hung[i] && given[i] ->
 		    given[i] = false; said[i] = true }
-	:: atomic { alive[i] && !frozen[i] && !hung[i] && given[2 + i] ->
-		    given[2 + i] = false; said[2 + i] = true }
 	od
 }
 
 /* ---- the engine: reply thread ---- */
 
-#define GIVE(q, i) status[q] = ASKED; owing[q] = i; \
-	given[2 * q + i] = true; said[2 * q + i] = false
+#define GIVE(i) status = ASKED; owing = i; given[i] = true; said[i] = false
 
-#define FORGET(q) owing[q] = 0; given[2 * q] = false; \
-	given[2 * q + 1] = false; said[2 * q] = false; said[2 * q + 1] = false
+#define FORGET owing = 0; given[0] = false; given[1] = false; \
+	said[0] = false; said[1] = false
 
 /* Nobody can be asked; not so while one is kept that could be. */
-#define FALLBACK(q) assert(!(KEPT && alive[kept - 1])); \
-	status[q] = ANSWERED; FORGET(q)
+#define FALLBACK assert(!(KEPT && alive[kept - 1])); \
+	status = ANSWERED; FORGET
 
 inline go_back(i)
 {
@@ -112,38 +128,45 @@ inline go_back(i)
 	goes = false
 }
 
-inline dispatch(q)
+/* Which is asked is looked up, then it is given the question: between the two
+ * a switch may come. */
+inline dispatch()
 {
-	to = asked;
 	if
-	:: phase[to] == SERVING -> d_step { GIVE(q, to) }
-#ifndef NO_ENDING
-	:: phase[to] == ENDING || phase[to] == DROPPED ->
+	:: d_step { phase[asked] < SERVING -> FALLBACK }
+#ifdef NO_ENDING
+	:: d_step { phase[asked] > SERVING -> FALLBACK }
+	:: phase[asked] == SERVING -> to = asked
+#else
+	:: phase[asked] >= SERVING -> to = asked
+#endif
+	fi;
+	if
+	:: status == READ && phase[to] == SERVING -> d_step { GIVE(to) }
+	:: status == READ && phase[to] > SERVING ->
 		go_back(to);
 		d_step {
 			if
-			:: former != NOBODY -> GIVE(q, former)
-			:: else -> FALLBACK(q)
+			:: former != NOBODY -> GIVE(former)
+			:: former == NOBODY && phase[to] > SERVING -> FALLBACK
+			:: else -> status = ANSWERED    /* as it was */
 			fi
 		}
-	:: phase[to] < SERVING -> d_step { FALLBACK(q) }
-#else
-	:: phase[to] != SERVING -> d_step { FALLBACK(q) }
-#endif
+	:: else
 	fi;
 	d_step { to = 0; former = 0 }
 }
 
-inline pass_on(q, i)
+inline pass_on(i)
 {
 	d_step {
 		if
-		:: status[q] == ASKED && owing[q] == i && former != NOBODY ->
-			given[2 * q + i] = false;
-			said[2 * q + i] = false;
-			GIVE(q, former)
-		:: status[q] == ASKED && owing[q] == i && former == NOBODY ->
-			FALLBACK(q)
+		:: HOLDS(i) && former != NOBODY ->
+			given[i] = false;
+			said[i] = false;
+			GIVE(former)
+		:: HOLDS(i) && former == NOBODY ->
+			FALLBACK
 		:: else
 		fi
 	}
@@ -152,30 +175,28 @@ inline pass_on(q, i)
 inline drop(i)
 {
 	go_back(i);
-	pass_on(0, i);
-	pass_on(1, i);
+	pass_on(i);
 	d_step { former = 0; phase[i] = DROPPED }
 }
 
 #ifdef ANYBODY
-#define OWES(q, i) true
+#define OWES(i) true
 #else
-#define OWES(q, i) (status[q] == ASKED && owing[q] == i)
+#define OWES(i) HOLDS(i)
 #endif
 
-inline answer(q)
+inline answer()
 {
 	d_step {
-		assert(status[q] == ASKED);
-		status[q] = ANSWERED;
-		FORGET(q)
+		assert(status == ASKED);
+		status = ANSWERED;
+		FORGET
 	}
 }
 
 #define REPLY(i) \
 	:: phase[i] == ENDING -> drop(i) \
-	:: phase[i] == SERVING && said[i] && OWES(0, i) -> answer(0) \
-	:: phase[i] == SERVING && said[2 + i] && OWES(1, i) -> answer(1) \
+	:: phase[i] == SERVING && said[i] && OWES(i) -> answer() \
 	:: d_step { phase[i] == SERVING && hung[i] && HOLDS(i) -> \
 		    charged[i] = true; phase[i] = ENDING }
 
@@ -191,22 +212,14 @@ end_wait:
 			/* What is open enters anew, as if just read. */
 			d_step {
 				if
-				:: status[0] == ASKED ->
-					status[0] = READ; FORGET(0)
-				:: else
-				fi;
-				if
-				:: status[1] == ASKED ->
-					status[1] = READ; FORGET(1)
+				:: status == ASKED -> status = READ; FORGET
 				:: else
 				fi
 			}
 end_idle:		do
 			:: look -> look = false
-			:: status[0] == UNREAD -> status[0] = READ
-			:: status[1] == UNREAD -> status[1] = READ
-			:: status[0] == READ -> dispatch(0)
-			:: status[1] == READ -> dispatch(1)
+			:: status == UNREAD -> status = READ
+			:: status == READ -> dispatch()
 			REPLY(0)
 			REPLY(1)
 			od
@@ -231,15 +244,17 @@ inline tell_switched(c)
 
 inline grace()
 {
+#ifndef NO_GRACE
 	look = true;
 	!look
+#endif
 }
 
 inline do_switch(x)
 {
 	if
 	:: asked != x && phase[x] == SERVING ->
-		d_step { assert(journal == TRIAL); told_idle = false }
+		d_step { assert(journal == TRIAL || !alive[x]); told_idle = false }
 #ifdef SWITCH_FIRST
 		asked = x;
 		kept = 2 - x
@@ -271,7 +286,9 @@ inline do_add(x, number, is_asked)
 	phase[x] != ENDING;
 #ifndef NO_PLACE
 	if
-	:: is_asked && asked != x && phase[asked] != SERVING -> asked = x
+	:: is_asked && asked != x && phase[asked] != SERVING ->
+		kept = 0;
+		asked = x
 	:: else
 	fi;
 #endif
@@ -326,6 +343,13 @@ end_wait:
 	do
 	:: service_runs ->
 		{
+			/* What the dead one was about comes first. */
+			if
+			:: nempty(to_engine) ->
+				to_engine?<m, x, number, flag>;
+				act()
+			:: empty(to_engine)
+			fi;
 end_idle:		do
 			:: atomic { asked == asked_told && nempty(to_engine) ->
 				    to_engine?<m, x, number, flag> };
@@ -338,12 +362,14 @@ end_idle:		do
 #else
 			:: asked == asked_told && KEPT && !told_idle && !HOLDS(kept - 1) ->
 #endif
-				d_step {
-					told_idle = true;
-					number = 1 - asked
-				}
-				to_monitor!IDLE, number, instance[number],
-					false;
+				number = 1 - asked;
+#ifdef TOLD_FIRST
+				told_idle = true;
+				to_monitor!IDLE, number, instance[number], false;
+#else
+				to_monitor!IDLE, number, instance[number], false;
+				told_idle = true;
+#endif
 				number = 0
 			SERVICE(0)
 			SERVICE(1)
@@ -369,6 +395,23 @@ bool m_pid[2], m_ready[2], m_once[2], m_why[2], m_charged[2];
 bool m_kept, m_failed, m_switched, m_start;
 
 #define BESIDE (1 - m_asked)
+
+/* A switch that is under way ends first. */
+#ifdef EARLY_AGENT
+#define TOLD true
+#else
+#define TOLD !m_switched
+#endif
+#ifdef EARLY_START
+#define SETTLED true
+#else
+#define SETTLED !m_switched
+#endif
+#ifdef NO_READY
+#define ASKED_READY true
+#else
+#define ASKED_READY (m_pid[m_asked] && m_ready[m_asked])
+#endif
 
 inline m_kill(i, c)
 {
@@ -437,32 +480,43 @@ inline m_ended(i)
 		 m_once[i] = false }
 }
 
-inline m_reap_asked(i)
+inline m_reap_asked()
 {
+	x = m_asked;
 	if
 	:: m_kept -> m_thaw()
 	:: else
 	fi;
-	m_ended(i);
+	m_ended(x);
 	if
 	:: !m_kept -> m_start = true
 	:: else
-	fi
+	fi;
+	x = 0
 }
 
-inline m_reap_beside(i)
+inline m_reap_beside()
 {
+	x = BESIDE;
 	if
 	:: m_kept ->
+#ifndef NO_WORD
+		if
+		:: m_failed -> m_tell(REFUSED, SWITCH_BACK, 0, false)
+		:: else
+		fi;
+#endif
 		m_kept = false;
+		m_failed = false;
 		to_engine!TRIAL_END, 0, 0, false
 	:: else
 	fi;
-	m_ended(i);
+	m_ended(x);
 	if
 	:: !m_pid[m_asked] -> m_start = true
 	:: else
-	fi
+	fi;
+	x = 0
 }
 
 inline m_on_switched(place, c)
@@ -473,7 +527,8 @@ inline m_on_switched(place, c)
 			m_once[m_asked] = true;
 			m_once[place] = true;
 			m_kept = m_pid[m_asked];
-			m_asked = place
+			m_asked = place;
+			m_start = false
 		}
 		m_tell(SWITCHED, 0, m_try, false)
 	:: place == BESIDE && m_pid[place] && m_kept ->
@@ -543,7 +598,7 @@ inline m_order()
 		fi
 	:: m == SWITCH ->
 		if
-		:: !m_kept && !m_switched && m_pid[BESIDE] &&
+		:: !m_kept && !m_switched && ASKED_READY && m_pid[BESIDE] &&
 		   m_ready[BESIDE] && x == m_try && !m_why[BESIDE] ->
 			m_switched = true;
 			to_engine!SWITCH, BESIDE, 0, false
@@ -577,11 +632,31 @@ inline m_order()
 	d_step { m = 0; x = 0 }
 }
 
-#ifdef EARLY
-#define SETTLED true
-#else
-#define SETTLED !m_switched
-#endif
+inline m_lost()
+{
+	agent_known = false;
+	do
+	:: nempty(to_agent) -> to_agent?_, _, _, _
+	:: nempty(from_agent) -> from_agent?_, _
+	:: empty(to_agent) && empty(from_agent) -> break
+	od;
+	if
+	:: !m_kept && !m_switched -> m_kill(BESIDE, false)
+	:: else
+	fi
+}
+
+inline m_tell_all()
+{
+	agent_known = true;
+	agent_alive = true;
+	m_tell(PRODUCT, m_kept, 0, false);
+	if
+	:: m_ready[m_asked] -> m_tell(STARTED, content[m_asked], 0, false)
+	:: else
+	fi;
+	m_tell(BEGIN, 0, 0, false)
+}
 
 proctype monitor()
 {
@@ -590,41 +665,17 @@ proctype monitor()
 	bool flag;
 
 end:	do
-	:: to_monitor?m, x, number, flag -> m_engine()
-	:: from_agent?m, x -> m_order()
-	:: m_pid[m_asked] && !alive[m_asked] ->
-		x = m_asked;
-		m_reap_asked(x);
-		x = 0
-	:: m_pid[BESIDE] && !alive[BESIDE] ->
-		x = BESIDE;
-		m_reap_beside(x);
-		x = 0
-	:: m_start && !m_pid[m_asked] ->
-		m_start = false;
-		m_run(m_asked, current, true)
-	:: agent_known && !agent_alive ->
-		d_step {
-			agent_known = false;
-			do
-			:: nempty(to_agent) -> to_agent?_, _, _, _
-			:: nempty(from_agent) -> from_agent?_, _
-			:: empty(to_agent) && empty(from_agent) -> break
-			od
-		}
-		if
-		:: !m_kept && !m_switched -> m_kill(BESIDE, false)
-		:: else
-		fi
-	:: !agent_known && SETTLED ->
-		d_step { agent_known = true; agent_alive = true }
-		m_tell(PRODUCT, m_kept, 0, false);
-		if
-		:: m_ready[m_asked] ->
-			m_tell(STARTED, content[m_asked], 0, false)
-		:: else
-		fi;
-		m_tell(BEGIN, 0, 0, false)
+	:: atomic { to_monitor?m, x, number, flag -> m_engine() }
+	:: atomic { from_agent?m, x -> m_order() }
+	:: atomic { m_pid[m_asked] && !alive[m_asked] -> m_reap_asked() }
+	:: atomic { m_pid[BESIDE] && !alive[BESIDE] -> m_reap_beside() }
+	:: atomic { m_start && !m_pid[m_asked] && SETTLED ->
+		    m_start = false; m_run(m_asked, current, true) }
+	:: atomic { agent_known && !agent_alive && !agent_runs ->
+		    m_lost() }
+#ifndef ALONE
+	:: atomic { !agent_known && TOLD -> m_tell_all() }
+#endif
 	od
 }
 
@@ -635,18 +686,31 @@ end:	do
 #define SWITCHING 2
 #define RETURNING 3
 
+#ifdef AHEAD
+byte next_try = 2;
+#else
 byte next_try = 1;
+#endif
+byte agents = AGENTS;
 
 #define ACTIVE (journal == TRIAL || journal == GOOD -> NEW : OLD)
 
+/* It may be killed here. */
+#define CUT if \
+	:: agents > 0 -> d_step { agents--; agent_alive = false } \
+	:: true \
+	fi
+
 inline tell(what, x)
 {
+	CUT;
 	from_agent!what, x
 }
 
 inline record_out()
 {
 	journal = OUT;
+	CUT;
 #ifndef NO_RENAME
 	current = OLD
 #endif
@@ -654,6 +718,10 @@ inline record_out()
 
 inline try_over()
 {
+	if
+	:: try != 0 -> tell(TRY_STOP, try)
+	:: else
+	fi;
 	d_step { step = REST; try = 0 }
 	if
 	:: journal == TRIAL -> record_out()
@@ -706,7 +774,9 @@ inline think()
 	:: fault && journal == TRIAL -> /* counted, or quarantined by it */
 		if
 		:: record_out()
+#ifdef AGAIN
 		:: skip
+#endif
 		fi;
 		d_step { fault = false; heard = false }
 #ifdef NO_FAULT
@@ -736,7 +806,9 @@ inline activate()
 	if
 	:: journal == READY ->
 		journal = ACTIVATING;
+		CUT;
 		current = NEW;
+		CUT;
 		journal = TRIAL
 	:: else
 	fi
@@ -748,6 +820,7 @@ inline recover()
 	:: journal == ACTIVATING -> journal = READY
 	:: else
 	fi;
+	CUT;
 	current = ACTIVE
 }
 
@@ -781,7 +854,7 @@ inline on_message()
 		fi
 	:: m == TRY_ENDED ->
 		if
-		:: try != 0 && t == try -> try_over()
+		:: try != 0 && t == try -> try = 0; try_over()
 		:: else
 		fi
 	:: m == SWITCHED ->
@@ -802,6 +875,7 @@ inline on_message()
 		d_step {
 			assert(frozen_content != NOBODY);
 			is_frozen = false;
+			awaits = flag && serves;
 			serves = true;
 			runs = frozen_content;
 			if
@@ -816,6 +890,7 @@ inline on_message()
 			if
 			:: t == 1 -> is_frozen = false
 			:: else ->
+				awaits = false;
 				serves = (x == runs -> false : serves);
 				if
 				:: flag && x == NEW && journal == TRIAL ->
@@ -829,7 +904,9 @@ inline on_message()
 		}
 	:: m == REFUSED ->
 		if
-		:: x == TRY_START && t == try -> try_over()
+		:: x == TRY_START && t == try ->
+			d_step { next_try = try; try = 0 }
+			try_over()
 		:: x == SWITCH && step == SWITCHING -> try_over()
 		:: else ->
 			d_step {
@@ -847,25 +924,30 @@ proctype agent()
 {
 	mtype m;
 	byte x, t, step, try, runs, frozen_content = NOBODY;
-	bool flag, begun, is_frozen, serves, fault;
+	bool flag, begun, is_frozen, serves, fault, awaits;
 
+#ifdef AHEAD
+	d_step { step = SWITCHING; try = 1; begun = true; serves = true }
+#endif
 end_wait:
 	do
-	:: agent_alive && agent_known ->
+	:: agent_alive ->
 		{
-			recover();
+			atomic { agent_runs = true; recover() }
 end_idle:		do
-			:: to_agent?m, x, t, flag -> on_message()
-			:: begun && step == REST && THINKS -> think()
+			:: atomic { to_agent?m, x, t, flag -> on_message() }
+			:: atomic { begun && step == REST && !awaits && THINKS ->
+				    think() }
+			:: agents > 0 -> CUT
 			od
 		} unless { !agent_alive };
 		d_step {
 			m = 0; x = 0; t = 0; flag = false; step = REST;
 			try = 0; runs = 0; frozen_content = NOBODY;
 			begun = false; is_frozen = false; serves = false;
-			fault = false; heard = false
+			fault = false; awaits = false; heard = false;
+			agent_runs = false
 		}
-		!agent_known
 	od
 }
 
@@ -873,36 +955,52 @@ end_idle:		do
 
 proctype deaths()
 {
-	byte faults, workers, agents;
+	byte faults, workers;
 
 	do
+#ifndef NEW_ONLY
 	:: d_step { faults < FAULTS && alive[0] && !frozen[0] && m_pid[0] ->
 		    alive[0] = false; hung[0] = false; faults++ }
+#endif
+#ifndef OLD_ONLY
 	:: d_step { faults < FAULTS && alive[1] && !frozen[1] && m_pid[1] ->
 		    alive[1] = false; hung[1] = false; faults++ }
 	:: d_step { faults < FAULTS && alive[1] && !frozen[1] && !hung[1] ->
 		    hung[1] = true; faults++ }
+#endif
 	:: d_step { workers < DEATHS && worker -> worker = false; workers++ }
-	:: d_step { agents < AGENTS && agent_alive -> agent_alive = false;
-		    agents++ }
 	:: break
 	od;
-	faults = 0; workers = 0; agents = 0
+	faults = 0; workers = 0
+}
+
+/* The last word of an agent that is gone then. */
+proctype order()
+{
+	if
+	:: from_agent!SWITCH_BACK, 0
+	:: atomic { m_kept -> journal = GOOD; from_agent!TRIAL_END, 0 }
+	:: true
+	fi
 }
 
 /* Nothing moves any more. */
 proctype rest()
 {
 	timeout;
-	assert(status[0] == ANSWERED && status[1] == ANSWERED);
+	assert(status == ANSWERED && asked == asked_told);
 	assert(empty(to_engine) && empty(to_monitor) && empty(to_agent));
-	assert(empty(from_agent) && asked == asked_told && agent_alive && agent_known);
 	assert(asked == m_asked && phase[asked] == SERVING);
 	assert(alive[asked] && !frozen[asked]);
-	assert(!m_kept && !m_pid[BESIDE] && !alive[BESIDE]);
-	assert(phase[1 - asked] == EMPTY);
+#ifdef ALONE
+	assert(!m_kept || (KEPT && m_pid[BESIDE] && frozen[BESIDE]));
+	assert(m_kept || (!m_pid[BESIDE] && phase[BESIDE] == EMPTY))
+#else
+	assert(agent_alive && agent_known && empty(from_agent));
+	assert(!m_kept && !m_pid[BESIDE] && phase[BESIDE] == EMPTY);
 	assert(journal == GOOD || journal == OUT);
 	assert(current == ACTIVE && content[asked] == ACTIVE)
+#endif
 }
 
 init {
@@ -911,7 +1009,26 @@ init {
 		phase[0] = SERVING;
 		m_pid[0] = true;
 		m_ready[0] = true;
-		m_once[0] = true
+		m_once[0] = true;
+#ifdef AHEAD
+		/* The switch is ordered. */
+		alive[1] = true;
+		phase[1] = SERVING;
+		content[1] = NEW;
+		instance[1] = 1;
+		m_instance[1] = 1;
+		m_pid[1] = true;
+		m_ready[1] = true;
+		m_try = 1;
+		m_switched = true;
+		journal = TRIAL;
+		current = NEW;
+#ifndef ALONE
+		agent_known = true;
+		agent_alive = true;
+#endif
+		to_engine!SWITCH, 1, 0, false
+#endif
 	}
 	atomic {
 		run product(0);
@@ -920,7 +1037,11 @@ init {
 		run service();
 		run keeper();
 		run monitor();
+#ifdef ALONE
+		run order();
+#else
 		run agent();
+#endif
 		run deaths();
 		run rest()
 	}
