@@ -197,7 +197,7 @@ inline answer()
 #define REPLY(i) \
 	:: phase[i] == ENDING -> drop(i) \
 	:: phase[i] == SERVING && said[i] && OWES(i) -> answer() \
-	:: d_step { phase[i] == SERVING && hung[i] && HOLDS(i) -> \
+	:: d_step { phase[i] == SERVING && hung[i] -> \
 		    charged[i] = true; phase[i] = ENDING }
 
 proctype reply()
@@ -978,8 +978,10 @@ proctype deaths()
 proctype order()
 {
 	if
+#ifdef BOTH
 	:: from_agent!SWITCH_BACK, 0
 	:: atomic { m_kept -> journal = GOOD; from_agent!TRIAL_END, 0 }
+#endif
 	:: true
 	fi
 }
