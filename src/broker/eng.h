@@ -215,9 +215,9 @@ struct session {
 	_Atomic uint32_t asked, kept;
 	mono_t switched;                /* product: when */
 	uint32_t idle_told;             /* product: the kept one is idle */
-	_Atomic uint32_t back;          /* product: 1: a switch back is to be
-					 * told; back_fault says why */
-	uint32_t back_fault;            /* enum session_fault */
+	uint32_t asked_told;            /* product: what the monitor heard */
+	uint32_t back_fault;            /* enum session_fault: of the last switch
+					 * that nobody told us to do */
 	struct handoff_expect expect;
 	char schema[SLOT_SCHEMA];       /* as stated in HELLO */
 	uint32_t fields;

@@ -20,7 +20,8 @@
  *
  * A worker may die between any two stores: `kept` goes before `asked` on the
  * way there, `asked` before `kept` on the way back, and one that is kept and
- * asked at once is not kept.
+ * asked at once is not kept. The monitor is told whenever `asked` is not what
+ * it was told last; twice does no harm. tests/model/trial.pml has all of it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -58,13 +59,29 @@ struct session *eng_kept_beside(struct engine *e, uint32_t product)
 static void beside_tell(struct engine *e, uint32_t product,
 			enum session_fault fault)
 {
+	uint32_t asked = eng_asked(e, product);
 	struct handoff_message m = { .type = HANDOFF_SWITCHED,
-				     .index = product,
-				     .number = eng_asked(e, product),
+				     .index = product, .number = asked,
 				     .fault = eng_fault_agent(fault) };
 
 	snprintf(m.text, sizeof(m.text), "%s", eng_fault_text(fault));
 	eng_monitor_tell(&m);
+	e->session[product].asked_told = asked;
+}
+
+/* It ended while it was being switched to: the reply thread dropped it before
+ * it was asked, and did not go back. */
+static void switch_undo(struct engine *e, uint32_t product, uint32_t to)
+{
+	struct session *p = &e->session[product];
+	struct session *former = eng_kept_beside(e, product);
+	uint32_t phase = atomic_load(&e->session[to].phase);
+
+	if (eng_asked(e, product) == to && former &&
+	    phase != SESSION_SERVING && phase != SESSION_ENDING) {
+		atomic_store(&p->asked, former->index);
+		atomic_store(&p->kept, 0);
+	}
 }
 
 void eng_switch(struct engine *e, uint32_t product, uint32_t to)
@@ -85,6 +102,9 @@ void eng_switch(struct engine *e, uint32_t product, uint32_t to)
 		eng_reply_kick(e);
 		eng_grace(e);
 		eng_spin_advise(e);
+	}
+	if (to < HANDOFF_PRODUCTS) {
+		switch_undo(e, product, to);
 	}
 	beside_tell(e, product, SESSION_FAULT_NONE);
 }
@@ -128,17 +148,17 @@ int eng_beside_watch(struct engine *e)
 		struct session *p = &e->session[i];
 		struct session *kept = eng_kept_beside(e, i);
 
-		if (atomic_exchange(&p->back, 0)) {
+		if (eng_asked(e, i) != p->asked_told) {
 			beside_tell(e, i, p->back_fault);
 		}
 		if (!kept || p->idle_told) {
 			continue;
 		}
 		if (beside_idle(p, kept)) {
-			p->idle_told = 1;
 			eng_monitor_tell(&(struct handoff_message){
 				.type = HANDOFF_IDLE, .index = kept->index,
 				.instance = kept->instance });
+			p->idle_told = 1;
 		} else {
 			ms = BESIDE_LOOK_MS;
 		}
@@ -191,7 +211,6 @@ struct session *eng_beside_back(struct engine *e, struct session *s)
 	/* Who waited for the other one in vain may wait for this one. */
 	memset(e->stall, 0, sizeof(e->stall));
 	p->back_fault = atomic_load(&s->fault);
-	atomic_store(&p->back, 1);
 	atomic_store(&p->asked, former->index);
 	atomic_store(&p->kept, 0);
 	eng_verdicts_expire(e);

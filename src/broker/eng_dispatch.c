@@ -206,7 +206,7 @@ static void dispatch_to(struct engine *e, struct question *q,
 		return;
 	}
 	if (!eng_dispatch_one(e, q, s)) {
-		s = s->phase == SESSION_ENDING ? eng_beside_back(e, s) : NULL;
+		s = s->phase >= SESSION_ENDING ? eng_beside_back(e, s) : NULL;
 		if (!s || !eng_dispatch_one(e, q, s)) {
 			dispatch_fallback(e, q, product,
 					  product->manifest.on_miss);
@@ -299,6 +299,18 @@ void eng_unsent_send(struct engine *e, struct session *s)
 	}
 }
 
+/* One that is ending has another one beside it, perhaps. */
+static struct session *dispatch_asked(struct engine *e, struct session *s)
+{
+	struct session *former = NULL;
+
+	if (atomic_load_explicit(&s->phase, memory_order_acquire) >=
+	    SESSION_ENDING) {
+		former = eng_beside_back(e, s);
+	}
+	return former ? former : s;
+}
+
 uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied)
 {
 	for ENG_EACH(i, eng_concerned(e)) {
@@ -312,6 +324,7 @@ uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied)
 		if (!product->present) {
 			continue;
 		}
+		s = dispatch_asked(e, s);
 		/* Whoever is left out here may have to be asked next time, by
 		 * another subject or name: nothing to keep. */
 		if ((satisfied & 1u << i) || atomic_load(&product->suspended) ||

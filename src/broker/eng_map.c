@@ -137,7 +137,7 @@ static void map_sessions(struct engine *e)
 		s->index = i;
 		s->view.index = i;
 		s->product = i;
-		s->asked = i;
+		s->asked = s->asked_told = i;
 		s->content = s->hung = -1;
 		s->probe = QUESTION_NONE;
 		s->socket = s->files = s->wake_product = s->wake_engine = -1;

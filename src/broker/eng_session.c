@@ -94,6 +94,11 @@ static void session_product(struct engine *e, struct session *s,
 		s->serial++;
 	}
 	s->product = product;
+	if (m->asked && !eng_is_asked(e, s) &&
+	    e->session[eng_asked(e, product)].phase != SESSION_SERVING) {
+		atomic_store(&p->kept, 0);
+		atomic_store(&p->asked, s->index);
+	}
 	if (!eng_is_asked(e, s)) {
 		session_forget(e, s);
 		return;

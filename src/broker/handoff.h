@@ -151,6 +151,8 @@ struct handoff_message {
 	uint32_t instance;      /* which start */
 	uint32_t second;        /* PRODUCT_ADD: in a place that is not its
 				 * product's: that one, plus 1 */
+	uint32_t asked;         /* PRODUCT_ADD: to be asked, unless another of
+				 * its product serves; else it stands by */
 	uint32_t fault;         /* enum agent_fault */
 	uint32_t kind[AGENT_HELD];
 	uint64_t number;

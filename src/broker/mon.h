@@ -265,6 +265,7 @@ void mon_trial_switched(struct mon *m, const struct handoff_message *message);
 void mon_trial_idle(struct mon *m, const struct handoff_message *message);
 void mon_trial_stop(struct mon *m, uint32_t index);
 void mon_trial_due(struct mon *m, uint32_t index);
+bool mon_trials_switching(const struct mon *m); /* one is under way */
 void mon_trials_reset(struct mon *m);   /* the engine is another one */
 void mon_trials_abandon(struct mon *m); /* the agent is gone */
 /* mon_preflight.c */

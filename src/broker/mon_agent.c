@@ -210,8 +210,9 @@ void mon_agent_due(struct mon *m)
 {
 	struct mon_agent *a = &m->agent;
 
+	/* It is told what is, not what is under way. */
 	if (a->managed && a->next_start.ns && !m->stopping && m->marked &&
-	    a->next_start.ns <= mono_now().ns) {
+	    a->next_start.ns <= mono_now().ns && !mon_trials_switching(m)) {
 		agent_start(m);
 	}
 }

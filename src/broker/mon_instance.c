@@ -69,6 +69,7 @@ void mon_instance_started(struct mon *m, uint32_t index,
 	struct handoff_message add = {
 		.type = HANDOFF_PRODUCT_ADD, .index = instance->place,
 		.second = instance->place == index ? 0 : index + 1,
+		.asked = instance == &p->asked,
 		.instance = ++p->instances, .number = r->number,
 		.expect = r->expect, .manifest = p->manifest,
 	};

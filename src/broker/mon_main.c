@@ -124,7 +124,8 @@ static int loop_timeout(const struct mon *m)
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		mono_t start = m->product[i].next_start;
 
-		if (start.ns && may_start && start.ns < next.ns) {
+		if (start.ns && may_start && !m->product[i].switched.ns &&
+		    start.ns < next.ns) {
 			next = start;
 		}
 	}

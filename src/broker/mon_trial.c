@@ -119,6 +119,24 @@ void mon_trial_ready(struct mon *m, uint32_t index)
 		.try = p->beside.try, .purpose = AGENT_PARALLEL }, NULL, 0);
 }
 
+/* Who waits for it to be asked again waits in vain. */
+static void trial_kept_ended(struct mon *m, uint32_t index)
+{
+	struct mon_product *p = &m->product[index];
+
+	if (p->failed.ns) {
+		mon_agent_tell(m, &(struct agent_message){
+			.type = AGENT_REFUSED, .index = index,
+			.refused = AGENT_SWITCH_BACK, .number = ESRCH,
+			.text = "it ended before it was asked again" },
+			       NULL, 0);
+	}
+	p->kept = false;
+	p->failed = (mono_t){ 0 };
+	mon_engine_tell(m, &(struct handoff_message){
+		.type = HANDOFF_TRIAL_END, .index = index }, NULL, 0);
+}
+
 /* A standby, a kept one, or one that failed its trial. */
 void mon_trial_ended(struct mon *m, uint32_t index, int status)
 {
@@ -126,9 +144,7 @@ void mon_trial_ended(struct mon *m, uint32_t index, int status)
 	char text[VIEW_REASON];
 
 	if (p->kept) {
-		p->kept = false;
-		mon_engine_tell(m, &(struct handoff_message){
-			.type = HANDOFF_TRIAL_END, .index = index }, NULL, 0);
+		trial_kept_ended(m, index);
 	}
 	mon_instance_ended(m, index, &p->beside, status, text);
 	log_info("%s: its second process %s", p->manifest.name, text);
@@ -160,6 +176,9 @@ int mon_trial_switch(struct mon *m, const struct agent_message *request)
 
 	if (p->kept || p->switched.ns) {
 		return EBUSY;
+	}
+	if (!p->asked.ready) {  /* nobody to go back to */
+		return EAGAIN;
 	}
 	if (!p->beside.pid || !p->beside.ready ||
 	    p->beside.try != request->try || p->beside.why[0]) {
@@ -227,6 +246,7 @@ static void trial_forward(struct mon *m, uint32_t index,
 	struct mon_product *p = &m->product[index];
 
 	p->beside.asked_once = true;
+	p->next_start = (mono_t){ 0 };  /* of the former, if it just ended */
 	trial_roles(p);
 	p->kept = p->beside.pid > 0;
 	log_notice("%s: new content is asked, the former is kept",
@@ -304,6 +324,16 @@ void mon_trial_stop(struct mon *m, uint32_t index)
 {
 	mon_instance_kill(&m->product[index].beside, AGENT_FAULT_ADMIN,
 			  "stopped by the administrator");
+}
+
+bool mon_trials_switching(const struct mon *m)
+{
+	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
+		if (m->product[i].used && m->product[i].switched.ns) {
+			return true;
+		}
+	}
+	return false;
 }
 
 void mon_trials_reset(struct mon *m)
