@@ -216,8 +216,8 @@ struct session {
 	mono_t switched;                /* product: when */
 	uint32_t idle_told;             /* product: the kept one is idle */
 	uint32_t asked_told;            /* product: what the monitor heard */
-	uint32_t back_fault;            /* enum session_fault: of the last switch
-					 * that nobody told us to do */
+	uint32_t back_fault;            /* enum session_fault: of the last
+					 * switch that nobody told us to do */
 	struct handoff_expect expect;
 	char schema[SLOT_SCHEMA];       /* as stated in HELLO */
 	uint32_t fields;

@@ -21,7 +21,7 @@
  * A worker may die between any two stores: `kept` goes before `asked` on the
  * way there, `asked` before `kept` on the way back, and one that is kept and
  * asked at once is not kept. The monitor is told whenever `asked` is not what
- * it was told last; twice does no harm. tests/model/trial.pml has all of it.
+ * it was told last; twice does no harm.
  */
 #include <stdio.h>
 #include <string.h>

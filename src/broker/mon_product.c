@@ -203,7 +203,8 @@ void mon_products_due(struct mon *m)
 		mon_trial_due(m, i);
 		/* While a switch is under way: whom to start is not known. */
 		if (p->next_start.ns && p->next_start.ns <= now.ns &&
-		    !p->switched.ns && m->engine_ready && !m->stopping && !mon_products_busy(m)) {
+		    !p->switched.ns && m->engine_ready && !m->stopping &&
+		    !mon_products_busy(m)) {
 			mon_product_start(m, i);
 		}
 	}

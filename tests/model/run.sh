@@ -1,19 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run.sh MODEL [+PART] [MUTATION] - lets spin look at every state of a model, or
-# of a part of it. Without a mutation there must be no error; with one there
-# must be, or the model would not notice that fault in the program either.
+# run.sh MODEL [MUTATION] - lets spin look at every state of a model. Without a
+# mutation there must be no error; with one there must be, or the model would
+# not notice that fault in the program either.
 set -u
 model=$1
-shift
-part=
-case ${1:-} in
-+*)
-	part=${1#+}
-	shift
-	;;
-esac
-mutation=${1:-}
+mutation=${2:-}
 command -v spin >/dev/null || {
 	echo "spin is not installed"
 	exit 77
@@ -23,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
 look() {
-	spin ${part:+-D"$part"} ${mutation:+-D"$mutation"} -a "$model" &&
+	spin ${mutation:+-D"$mutation"} -a "$model" &&
 		cc -w -O2 -DSAFETY -DCOLLAPSE -DMEMLIM=4000 -o pan pan.c &&
 		./pan -m100000 >out
 }
