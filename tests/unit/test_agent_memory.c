@@ -53,6 +53,7 @@ static int opens(void)
 
 static void closes(void)
 {
+	agent_listed_clear(p, true);
 	p->store = store_close(p->store);
 	fd_closep(&p->dir);
 }
@@ -71,7 +72,6 @@ static int remove_one(const char *path, const struct stat *st, int type,
 
 static int tear_down(void **state)
 {
-	agent_listed_clear(p, true);
 	closes();
 	return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
