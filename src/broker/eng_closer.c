@@ -5,8 +5,8 @@
  * Closing the last descriptor of a deleted file runs its truncation: seconds,
  * and any user can arrange it. The reply thread only puts the number into a
  * ring; closer threads take it with one compare-and-swap each. They are woken
- * when the reply thread has been idle for a millisecond or when CLOSE_BATCH are
- * waiting: a wake costs more than a close.
+ * a millisecond after the reply thread first slept with something to close, or
+ * when CLOSE_BATCH are waiting: a wake costs more than a close.
  *
  * The ring has as many places as there are descriptors, so it is never full. A
  * successor finds what was not closed from the descriptor table itself.
