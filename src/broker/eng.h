@@ -488,16 +488,19 @@ struct engine *eng_map(struct handoff_table *table);
 int eng_source_read(struct engine *e);
 /* Notes who asked through a descriptor, for a successor. */
 void eng_asked_by(struct engine *e, int fd, int32_t pid, uint64_t mask);
-/* The answer: one write(2) to the group. */
 /* What the answer will be: whoever takes over writes that. */
 void eng_source_note(struct engine *e, int fd, enum bailey_verdict verdict);
+/* The answer: one write(2) to the group. */
 void eng_source_answer(struct engine *e, int fd, enum bailey_verdict verdict);
 
 /* ---- eng_intake.c ---- */
+/* A question enters. The caller drained the records after it was read. */
 void eng_intake(struct engine *e, int fd, uint64_t mask, int32_t pid);
 struct question *eng_question_new(struct engine *e);
 void eng_question_free(struct engine *e, struct question *q);
 void eng_uncharge(struct engine *e, struct question *q);
+
+/* ---- eng_records.c ---- */
 void eng_records_drain(struct engine *e);
 
 /* ---- eng_identify.c ---- */

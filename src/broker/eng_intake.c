@@ -341,7 +341,6 @@ void eng_intake(struct engine *e, int fd, uint64_t mask, int32_t pid)
 	q->epoch = atomic_load_explicit(&e->epoch, memory_order_acquire);
 	atomic_store_explicit(&q->state, QUESTION_OPEN, memory_order_relaxed);
 	e->current = q->index;
-	eng_records_drain(e);
 	eng_identify_asker(e, pid, &q->asker);
 	if (eng_identify_object(fd, &q->object) < 0 || intake_blamed(e, q)) {
 		q->cacheable = 0;

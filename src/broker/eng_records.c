@@ -2,9 +2,9 @@
 /*
  * eng_records.c - process records enter the table, and go out as news
  *
- * Called by the reply thread before each decision, so that a question is
- * judged with the asker's identity after its latest exec. With nothing new it
- * costs two loads.
+ * Called by the reply thread after questions were read and before the first of
+ * them is judged, so that each is judged with its asker's identity after its
+ * latest exec. With nothing new it costs two loads.
  */
 #include "broker/eng.h"
 

@@ -59,6 +59,8 @@ int eng_source_read(struct engine *e)
 			pids[count++] = m->pid;
 		}
 	}
+	/* Once for the batch: what an asker did before it asked stands in the
+	 * ring before the question stands in the group, and now it waits. */
 	eng_records_drain(e);
 	eng_storm_look(e, pids, count);
 	for (m = (void *)e->read_buffer; FAN_EVENT_OK(m, n);

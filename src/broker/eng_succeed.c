@@ -180,6 +180,7 @@ static void succeed_descriptors(struct engine *e)
 			   : e->asked_by[fd] ? OPEN : STRAY;
 	}
 	succeed_questions_reset(e);
+	eng_records_drain(e);   /* who asks: see eng_intake() */
 	for (int fd = HANDOFF_FD_END; fd < (int)HANDOFF_FDS; fd++) {
 		if (what[fd] == OPEN) {
 			e->view.handed_over++;

@@ -567,6 +567,35 @@ static void is_nothing_blamed_for_a_worker_killed_from_outside(void **state)
 	is_answered(q, NONE);           /* the product is still asked */
 }
 
+/* ---- who asks ---- */
+
+/* Its record came before its question; or while a worker was dying. */
+static void is_an_asker_known_by_its_records(void **state)
+{
+	struct process_record record = { .type = PROCESS_FORK, .ppid = PID,
+					 .creator = PID };
+	const struct question *q;
+
+	serve();
+	record.pid = PID + 7;
+	record.time_ns = mono_now().ns;
+	replay_record(r, &record);
+	(void)open_by(user_file("first"), record.pid);
+	q = &r->e->question[r->e->free_question[0]];
+	assert_int_equal(q->asker.pid, PID + 7);
+	assert_true(q->asker.known);
+	record.pid = PID + 8;
+	(void)open_by(user_file("second"), record.pid);
+	q = &r->e->question[r->e->free_question[1]];
+	assert_false(q->asker.known);
+	replay_record(r, &record);
+	replay_succeed(r);
+	for (uint32_t i = 0; i < 2; i++) {
+		q = &r->e->question[r->e->free_question[i]];
+		assert_true(q->asker.known);
+	}
+}
+
 /* ---- news ---- */
 
 static void are_lost_news_told_with_their_number(void **state)
@@ -638,6 +667,9 @@ int main(void)
 		T(is_half_a_line_of_the_mount_table_no_mount),
 		T(is_what_killed_two_workers_let_pass),
 		T(is_nothing_blamed_for_a_worker_killed_from_outside),
+		cmocka_unit_test_prestate_setup_teardown(
+			is_an_asker_known_by_its_records, setup, teardown,
+			bpf),
 		cmocka_unit_test_prestate_setup_teardown(
 			are_lost_news_told_with_their_number, setup, teardown,
 			bpf),
