@@ -21,8 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bench/bench_managed.h"
 #include "bench/bench_stat.h"
-#include "bench/bench_vendor.h"
 #include "lib/ns_proc.h"
 #include "lib/web.h"
 
@@ -53,7 +53,7 @@ static _Noreturn void watch_main(struct watch *watch)
 }
 
 /* The asked process, once it is another than these; -1: it does not come. */
-static pid_t asked_pid(const struct vendor_place *place, pid_t kept,
+static pid_t asked_pid(const struct managed_place *place, pid_t kept,
 		       pid_t dead)
 {
 	struct broker_status status;
@@ -70,7 +70,7 @@ static pid_t asked_pid(const struct vendor_place *place, pid_t kept,
 	return -1;
 }
 
-static int revert_once(const struct vendor_place *place, struct watch *watch,
+static int revert_once(const struct managed_place *place, struct watch *watch,
 		       pid_t pid, struct stat_series *series)
 {
 	watch->refused = 0;
@@ -90,7 +90,7 @@ static int revert_once(const struct vendor_place *place, struct watch *watch,
 }
 
 /* One version, good in all but that its process is killed. */
-static int revert_version(const struct vendor_place *place, struct vendor *v,
+static int revert_version(const struct managed_place *place, struct managed *m,
 			  struct watch *watch, struct stat_series *series)
 {
 	char content[128], reason[256];
@@ -99,13 +99,14 @@ static int revert_version(const struct vendor_place *place, struct vendor *v,
 	int r;
 
 	snprintf(content, sizeof content, "%s/version%u",
-		 place->server->env.base, v->number + 1);
-	r = vendor_shell(place, "cp -r %s/%s %s && echo '# %u' >>%s/rules",
-			 place->source, v->good, content, v->number, content);
-	r = r ? r : vendor_add(place, v, content, v->fields);
-	r = r ? r : vendor_release(place, v, false);
-	if (r != 0 || vendor_wait(place, v, "trial", "", reason, sizeof reason,
-				  &tried) < 0) {
+		 place->server->env.base, m->vendor.number + 1);
+	r = managed_shell(place, "cp -r %s/%s %s && echo '# %u' >>%s/rules",
+			  place->source, m->good, content, m->vendor.number,
+			  content);
+	r = r ? r : managed_add(place, m, content, m->fields);
+	r = r ? r : vendor_release(&m->vendor, false);
+	if (r != 0 || managed_wait(place, m, "trial", "", reason, sizeof reason,
+				   &tried) < 0) {
 		return -EPROTO;
 	}
 	for (int i = 0; r == 0 && i < KILLS; i++) {
@@ -113,11 +114,11 @@ static int revert_version(const struct vendor_place *place, struct vendor *v,
 		r = pid < 0 ? -ETIMEDOUT
 			    : revert_once(place, watch, pid, series);
 	}
-	return r != 0 || vendor_wait(place, v, "quarantined", "", reason,
-				     sizeof reason, &tried) >= 0 ? r : -EPROTO;
+	return r != 0 || managed_wait(place, m, "quarantined", "", reason,
+				      sizeof reason, &tried) >= 0 ? r : -EPROTO;
 }
 
-static int measure_reverts(const struct vendor_place *place, struct vendor *v,
+static int measure_reverts(const struct managed_place *place, struct managed *m,
 			   struct figures *figures)
 {
 	static struct stat_series series;
@@ -134,7 +135,7 @@ static int measure_reverts(const struct vendor_place *place, struct vendor *v,
 		watch_main(watch);
 	}
 	for (int i = 0; r == 0 && i < VERSIONS && !ns_stopped(); i++) {
-		r = revert_version(place, v, watch, &series);
+		r = revert_version(place, m, watch, &series);
 	}
 	ns_end(child, SIGKILL, 1000);
 	munmap(watch, sizeof *watch);
@@ -148,23 +149,21 @@ static int measure_reverts(const struct vendor_place *place, struct vendor *v,
 }
 
 /* scan, its own rules and cases, by the program that vendors run. */
-static int measure_preflight(const struct vendor_place *place,
+static int measure_preflight(const struct managed_place *place,
 			     struct figures *figures)
 {
-	struct vendor v = { "scan", "scan-rules/1", "3", "products/scan/rules",
-			    "1s", 0 };
+	struct managed m = { "scan", "scan-rules/1", 3, "products/scan/rules",
+			     "1s", { .number = 0 } };
 	static struct stat_series series;
-	int r = vendor_init(place, &v, 1, "scan/scan.ini", "file:///none");
+	int r = managed_init(place, &m, 1, "scan/scan.ini", "file:///none");
 
-	r = r ? r : vendor_add(place, &v, v.good, v.fields);
+	r = r ? r : managed_add(place, &m, m.good, m.fields);
 	for (int i = 0; r == 0 && i < 5; i++) {
 		uint64_t start = ns_now_ns();
 
-		r = vendor_shell(place, "%s/src/agent/bailey-preflight "
-				 "--product %s/scan.ini --content "
-				 "%s/scan/staged/*", place->build,
-				 place->server->env.base,
-				 place->server->env.base);
+		r = managed_shell(place, "%s --product %s --content "
+				  "%s/staged/*", m.vendor.preflight,
+				  m.vendor.manifest, m.vendor.workspace);
 		stat_add(&series, (double)(ns_now_ns() - start) / 1e6);
 	}
 	if (r == 0) {
@@ -175,7 +174,7 @@ static int measure_preflight(const struct vendor_place *place,
 }
 
 /* bench_tuf says one line of JSON. */
-static int measure_refresh(const struct vendor_place *place,
+static int measure_refresh(const struct managed_place *place,
 			   struct figures *figures)
 {
 	char path[128];
@@ -184,8 +183,8 @@ static int measure_refresh(const struct vendor_place *place,
 	json_t *value;
 
 	snprintf(path, sizeof path, "%s/refresh.json", place->server->env.base);
-	if (vendor_shell(place, "%s/tests/bench/bench_tuf >%s", place->build,
-			 path) != 0) {
+	if (managed_shell(place, "%s/tests/bench/bench_tuf >%s", place->build,
+			  path) != 0) {
 		return -EPROTO;
 	}
 	tree = json_load_file(path, 0, NULL);
@@ -196,33 +195,33 @@ static int measure_refresh(const struct vendor_place *place,
 	return tree ? 0 : -EPROTO;
 }
 
-static int start(const struct vendor_place *place, struct server *server,
-		 struct vendor *v, const char *url)
+static int start(const struct managed_place *place, struct server *server,
+		 struct managed *m, const char *url)
 {
 	char reason[256];
 	bool tried;
-	int r = vendor_init(place, v, 0, "brittle/parallel.ini", url);
+	int r = managed_init(place, m, 0, "brittle/parallel.ini", url);
 
-	r = r ? r : vendor_add(place, v, v->good, v->fields);
-	r = r ? r : vendor_release(place, v, false);
+	r = r ? r : managed_add(place, m, m->good, m->fields);
+	r = r ? r : vendor_release(&m->vendor, false);
 	r = r ? r : server_add_files(server, "evil", 1, 0666);
 	r = r ? r : broker_launch(server, 1, place->paths);
 	r = r ? r : broker_wait_up(server, place->paths, 15000);
-	if (r == 0 && vendor_wait(place, v, "trial", "", reason, sizeof reason,
-				  &tried) < 0) {
+	if (r == 0 && managed_wait(place, m, "trial", "", reason, sizeof reason,
+				   &tried) < 0) {
 		r = -EPROTO;
 	}
 	return r;
 }
 
-static int say(const struct vendor_place *place, const char *what, int r)
+static int say(const struct managed_place *place, const char *what, int r)
 {
 	char command[160];
 
 	if (r != 0) {
 		fprintf(stderr, "bench: %s: not measured: %s\n", what,
 			r < 0 ? strerror(-r) : "the vendor said:");
-		snprintf(command, sizeof command, "tail -n 5 %s/vendor.log >&2",
+		snprintf(command, sizeof command, "tail -n 5 %s/*.log >&2",
 			 place->server->env.base);
 		(void)!system(command);
 	}
@@ -232,10 +231,11 @@ static int say(const struct vendor_place *place, const char *what, int r)
 int content_run(const struct bench_options *options, struct figures *figures)
 {
 	static struct server server;
-	const struct vendor_place place = { &server, &options->paths,
-					    options->build, options->source };
-	struct vendor v = { "brittle", "brittle/1", "21",
-			    "products/brittle/content/good", "1s", 0 };
+	const struct managed_place place = { &server, &options->paths,
+					     options->build, options->source };
+	struct managed m = { "brittle", "brittle/1", 21,
+			     "products/brittle/content/good", "1s",
+			     { .number = 0 } };
 	char folder[128];
 	struct web *web;
 	int failed, r = server_start_none(&server, options->paths.trivial);
@@ -246,10 +246,10 @@ int content_run(const struct bench_options *options, struct figures *figures)
 	snprintf(folder, sizeof folder, "%s/web", server.env.base);
 	(void)!mkdir(folder, 0755);
 	web = web_new(folder);
-	r = start(&place, &server, &v, web->url);
+	r = start(&place, &server, &m, web->url);
 	failed = say(&place, "content, start", r);
 	if (r == 0) {
-		r = measure_reverts(&place, &v, figures);
+		r = measure_reverts(&place, &m, figures);
 		failed += say(&place, "reverts", r);
 	}
 	if (r != 0) {

@@ -5,7 +5,7 @@
  *
  * Two products with managed content: scan, whose rules find the test file all
  * the time, and brittle, which states 21 fields and supplies 20. Their vendor
- * publishes (bench/bench_vendor.h); `bailey run` fetches, tries and decides by
+ * publishes (bench/bench_managed.h); `bailey run` fetches, tries and decides by
  * itself. The load tells what the host felt.
  */
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "bench/bench_vendor.h"
+#include "bench/bench_managed.h"
 #include "demo/demo.h"
 #include "lib/web.h"
 
@@ -55,61 +55,63 @@ static long last_revert_us(struct demo *demo)
 	return us;
 }
 
-static int publish_good(struct demo *demo, const struct vendor_place *place,
-			struct vendor *v)
+static int publish_good(struct demo *demo, const struct managed_place *place,
+			struct managed *m)
 {
-	int r = vendor_add(place, v, v->good, v->fields);
+	int r = managed_add(place, m, m->good, m->fields);
 
-	r = r ? r : vendor_release(place, v, false);
+	r = r ? r : vendor_release(&m->vendor, false);
 	demo_check(demo, r == 0, "%s: version %u of its content passed the "
 		   "vendor's preflight and is signed by two people",
-		   v->product, v->number);
+		   m->product, m->vendor.number);
 	return r;
 }
 
-static void good(struct demo *demo, const struct vendor_place *place,
-		 const struct vendor *v)
+static void good(struct demo *demo, const struct managed_place *place,
+		 const struct managed *m)
 {
 	char reason[256];
 	bool tried;
-	double ms = vendor_wait(place, v, "good", "", reason, sizeof reason,
-				&tried);
+	double ms = managed_wait(place, m, "good", "", reason, sizeof reason,
+				 &tried);
 
 	demo_check(demo, ms >= 0, "%s: fetched, tried in a jail, on trial, "
-		   "good after %.1f s%s%s", v->product, ms / 1000,
+		   "good after %.1f s%s%s", m->product, ms / 1000,
 		   ms < 0 ? ": " : "", ms < 0 ? reason : "");
 }
 
 struct bad {
-	const char *what, *content, *fields, *stage, *state, *because;
+	const char *what, *content;
+	unsigned fields;
+	const char *stage, *state, *because;
 };
 
-static void bad(struct demo *demo, const struct vendor_place *place,
-		struct vendor *v, const struct bad *b)
+static void bad(struct demo *demo, const struct managed_place *place,
+		struct managed *m, const struct bad *b)
 {
 	char reason[256];
 	bool trial = strcmp(b->stage, "trial") == 0, tried;
 	uint32_t from;
 	double ms;
 
-	demo_title("%s: %s", v->product, b->what);
-	if (vendor_add(place, v, b->content, b->fields) != 0) {
+	demo_title("%s: %s", m->product, b->what);
+	if (managed_add(place, m, b->content, b->fields) != 0) {
 		demo_check(demo, false, "cannot be added");
 		return;
 	}
 	from = load_now_us(demo->load);
 	if (trial) {
-		demo_check(demo, vendor_release(place, v, false) == 0, "the "
+		demo_check(demo, vendor_release(&m->vendor, false) == 0, "the "
 			   "vendor's preflight passes it: its corpus has one "
 			   "case");
 	} else {
-		demo_check(demo, vendor_release(place, v, false) != 0,
+		demo_check(demo, vendor_release(&m->vendor, false) != 0,
 			   "bailey publish refuses to release it");
-		demo_check(demo, vendor_release(place, v, true) == 0,
+		demo_check(demo, vendor_release(&m->vendor, true) == 0,
 			   "a careless vendor releases it all the same");
 	}
-	ms = vendor_wait(place, v, b->state, b->because, reason, sizeof reason,
-			 &tried);
+	ms = managed_wait(place, m, b->state, b->because, reason, sizeof reason,
+			  &tried);
 	demo_check(demo, ms >= 0 && (trial || !tried),
 		   "stopped by %s after %.1f s (%s): %s", b->stage, ms / 1000,
 		   b->state, reason);
@@ -122,19 +124,19 @@ static void bad(struct demo *demo, const struct vendor_place *place,
 	say_evil(demo, from);
 }
 
-static int prepare(struct demo *demo, const struct vendor_place *place,
-		   struct vendor *v, const char *url)
+static int prepare(struct demo *demo, const struct managed_place *place,
+		   struct managed *m, const char *url)
 {
 	static const char *const manifest[] = { "scan/scan.ini",
 						"brittle/parallel.ini" };
 	const char *base = demo->server.env.base;
-	int r = vendor_shell(place, "mkdir %s/everything && echo 'rule "
-			     "everything { condition: true }' "
-			     ">%s/everything/all.yar", base, base);
+	int r = managed_shell(place, "mkdir %s/everything && echo 'rule "
+			      "everything { condition: true }' "
+			      ">%s/everything/all.yar", base, base);
 
 	for (int i = 0; r == 0 && i < 2; i++) {
-		r = vendor_init(place, &v[i], i, manifest[i], url);
-		r = r ? r : publish_good(demo, place, &v[i]);
+		r = managed_init(place, &m[i], i, manifest[i], url);
+		r = r ? r : publish_good(demo, place, &m[i]);
 	}
 	return r;
 }
@@ -155,26 +157,27 @@ static int start(struct demo *demo)
 
 void demo_steps_content(struct demo *demo)
 {
-	const struct vendor_place place = { &demo->server, &demo->paths,
-					    demo->build, demo->source };
+	const struct managed_place place = { &demo->server, &demo->paths,
+					     demo->build, demo->source };
 	char everything[128], folder[128];
-	struct vendor v[2] = {
-		{ "scan", "scan-rules/1", "3", "products/scan/rules", "1s", 0 },
-		{ "brittle", "brittle/1", "21", "products/brittle/content/good",
-		  "1s", 0 },
+	struct managed m[2] = {
+		{ "scan", "scan-rules/1", 3, "products/scan/rules", "1s",
+		  { .number = 0 } },
+		{ "brittle", "brittle/1", 21, "products/brittle/content/good",
+		  "1s", { .number = 0 } },
 	};
 	const struct bad bads[] = {
-		{ "a version that denies everything", everything, "3",
+		{ "a version that denies everything", everything, 3,
 		  "preflight", "quarantined", "wrong-verdict" },
 		{ "a version for code with one field more",
-		  "products/brittle/content/good", "22", "schema", "fetched",
+		  "products/brittle/content/good", 22, "schema", "fetched",
 		  "schema" },
 		{ "a version that ends it while it loads",
-		  "products/brittle/content/load", "21", "preflight",
+		  "products/brittle/content/load", 21, "preflight",
 		  "quarantined", "crash" },
 		{ "a version that ends it at the third event (21 fields "
 		  "declared, 20 supplied)",
-		  "products/brittle/content/third", "21", "trial",
+		  "products/brittle/content/third", 21, "trial",
 		  "quarantined", "crash" },
 	};
 	struct web *web;
@@ -188,18 +191,18 @@ void demo_steps_content(struct demo *demo)
 		return;
 	}
 	web = web_new(folder);
-	if (demo_check(demo, prepare(demo, &place, v, web->url) == 0,
+	if (demo_check(demo, prepare(demo, &place, m, web->url) == 0,
 		       "a vendor's repositories, served at %s", web->url) &&
 	    start(demo) == 0) {
 		uint32_t from = load_now_us(demo->load);
 
-		good(demo, &place, &v[0]);
-		good(demo, &place, &v[1]);
+		good(demo, &place, &m[0]);
+		good(demo, &place, &m[1]);
 		ns_sleep_ms(500);
 		say_evil(demo, from);
 		for (size_t i = 0; i < sizeof bads / sizeof *bads &&
 				   !ns_stopped(); i++) {
-			bad(demo, &place, &v[i > 0], &bads[i]);
+			bad(demo, &place, &m[i > 0], &bads[i]);
 		}
 		load_stop(demo->load);
 		demo_host_stop(demo);

@@ -89,7 +89,6 @@ static void release(const struct release *r)
 		.fields = r->fields ? r->fields : FIELDS,
 		.content = content, .corpus = corpus,
 		.bake = r->bake ? r->bake : "1h", .events = 5,
-		.unchecked = r->unchecked,
 	};
 	int e;
 
@@ -98,7 +97,8 @@ static void release(const struct release *r)
 	put(content, "rules", r->rules);
 	snprintf(corpus, sizeof(corpus), "%s/%s", host.env.base,
 		 r->corpus ? r->corpus : "corpus");
-	e = vendor_release(&vendor, &version);
+	e = vendor_add(&vendor, &version);
+	e = e < 0 ? e : vendor_release(&vendor, r->unchecked);
 	if (e < 0) {
 		fail_msg("%s is not released: %s", r->name, strerror(-e));
 	}
@@ -518,14 +518,15 @@ static void make_manifest(char ret_path[160])
 		"hold = 64\n[see]\nfiles = all\n"
 		"[jail]\nprofile = c\nmemory = 32M\ntasks = 4\nfiles = 64\n"
 		"[content]\npath = %s/base\nurl = %s/brittle\n"
-		"root = %s/root.json\nreload = parallel\n", build,
-		host.env.base, web->url, host.env.base);
+		"root = %s/" VENDOR_WEB "/brittle/metadata/1.root.json\n"
+		"reload = parallel\n", build, host.env.base, web->url,
+		host.env.base);
 	assert_int_equal(fclose(out), 0);
 }
 
 static int group_setup(void **state)
 {
-	char base[160], manifest[160], path[200];
+	char base[160], manifest[160];
 
 	(void)state;
 	unsetenv("http_proxy");
@@ -544,8 +545,6 @@ static int group_setup(void **state)
 				     manifest), 0);
 	release(&(struct release){ .name = "first", .rules = GOOD "# 1\n",
 				   .bake = "1s" });
-	snprintf(path, sizeof(path), "%s/root.json", host.env.base);
-	assert_int_equal(vendor_root(&vendor, path), 0);
 	host_argument(&host, "--product");
 	host_argument(&host, manifest);
 	host_run(&host);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define WORDS 48
+#define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static int finish(pid_t pid)
 {
@@ -62,8 +63,7 @@ static int publish(const struct vendor *v, const char *const *words)
 static int write_text(const char *path, mode_t mode, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-	ssize_t n = (ssize_t)strlen(text);
-	int r = fd < 0 || write(fd, text, (size_t)n) != n ? -EIO : 0;
+	int r = fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
 
 	if (fd >= 0) {
 		close(fd);
@@ -74,6 +74,8 @@ static int write_text(const char *path, mode_t mode, const char *text)
 int vendor_init(struct vendor *ret_vendor, const char *build,
 		const char *folder, const char *product, const char *manifest)
 {
+	static const char *const people[] = { "alice", "bob" };
+	static const char *const roles[] = { "root", "targets", "content" };
 	struct vendor v = { .number = 0 };
 	int r;
 
@@ -93,70 +95,55 @@ int vendor_init(struct vendor *ret_vendor, const char *build,
 	r = write_text(v.pass, 0600, "correct horse battery staple\n");
 	r = r < 0 ? r : PUBLISH(&v, "init", "--product", product,
 				"--repository", v.repository, v.workspace);
-	r = r < 0 ? r : PUBLISH(&v, "key", "generate", "offline", "root",
-				"targets", "content");
-	return r < 0 ? r : PUBLISH(&v, "key", "generate", "online", "snapshot",
-				   "timestamp", "data", "gate", "revoked");
+	for (size_t i = 0; r == 0 && i < COUNT(people); i++) {
+		r = PUBLISH(&v, "key", "generate", people[i], "root",
+			    "targets", "content");
+	}
+	r = r < 0 ? r : PUBLISH(&v, "key", "generate", "robot", "snapshot",
+				"timestamp", "data", "gate", "revoked");
+	for (size_t i = 0; r == 0 && i < COUNT(roles); i++) {
+		r = PUBLISH(&v, "key", "threshold", roles[i], "2");
+	}
+	return r;
 }
 
-static int admit(const struct vendor *v)
-{
-	char release[32];
-
-	snprintf(release, sizeof(release), "code/%u", v->number);
-	return PUBLISH(v, "gate", "--release", release, "--admit", "early=all",
-		       "--valid", "1h", "--poll", "10s", "--jitter", "0s");
-}
-
-int vendor_release(struct vendor *vendor, const struct vendor_version *version)
+int vendor_add(struct vendor *vendor, const struct vendor_version *version)
 {
 	char fields[16], events[16];
 	int r;
 
 	snprintf(fields, sizeof(fields), "%u", version->fields);
 	snprintf(events, sizeof(events), "%u", version->events);
+	/* the list ends with a null: so the option that may be absent is last */
 	r = PUBLISH(vendor, "add", "--schema", version->schema, "--fields",
-		    fields, "--version", version->name, "--bake",
-		    version->bake, "--min-events", events, "--corpus",
-		    version->corpus, version->content);
-	r = r < 0 ? r : PUBLISH(vendor, "sign");
-	r = r < 0 ? r : PUBLISH(vendor, "release", "--product",
-				vendor->manifest, "--preflight",
-				version->unchecked ? "/bin/true"
-						   : vendor->preflight);
-	if (r < 0) {
-		return r;
-	}
-	vendor->number++;
-	return admit(vendor);
+		    fields, "--bake", version->bake, "--min-events", events,
+		    "--corpus", version->corpus, version->content,
+		    version->name ? "--version" : NULL, version->name);
+	vendor->number += r == 0;
+	return r < 0 ? r : PUBLISH(vendor, "sign");
 }
 
-int vendor_root(const struct vendor *vendor, const char *to)
+int vendor_release(const struct vendor *vendor, bool unchecked)
 {
-	char path[256], text[16384];
-	FILE *in;
-	size_t n;
+	char release[32];
+	int r = PUBLISH(vendor, "release", "--product", vendor->manifest,
+			"--preflight",
+			unchecked ? "/bin/true" : vendor->preflight);
 
-	snprintf(path, sizeof(path), "%s/metadata/1.root.json",
-		 vendor->repository);
-	in = fopen(path, "re");
-	if (!in) {
-		return -errno;
-	}
-	n = fread(text, 1, sizeof(text) - 1, in);
-	fclose(in);
-	text[n] = '\0';
-	return write_text(to, 0644, text);
+	snprintf(release, sizeof(release), "code/%u", vendor->number);
+	return r < 0 ? r : PUBLISH(vendor, "gate", "--release", release,
+				   "--admit", "early=all", "--valid", "1h",
+				   "--poll", "10s", "--jitter", "0s");
 }
 
 int vendor_host(const char *etc)
 {
 	char path[256];
+	int r;
 
 	snprintf(path, sizeof(path), "%s/content.d", etc);
-	if (mkdir(path, 0755) < 0 && errno != EEXIST) {
-		return -errno;
-	}
+	r = mkdir(etc, 0755) < 0 && errno != EEXIST ? -errno : 0;
+	r = r == 0 && mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : r;
 	snprintf(path, sizeof(path), "%s/content.d/ring.conf", etc);
-	return write_text(path, 0644, "[*]\nring = early\n");
+	return r < 0 ? r : write_text(path, 0644, "[*]\nring = early\n");
 }
