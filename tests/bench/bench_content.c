@@ -134,6 +134,7 @@ static int measure_reverts(const struct managed_place *place, struct managed *m,
 	if (child == 0) {
 		watch_main(watch);
 	}
+	m->bake = "1h";         /* not good before the third kill */
 	for (int i = 0; r == 0 && i < VERSIONS && !ns_stopped(); i++) {
 		r = revert_version(place, m, watch, &series);
 	}

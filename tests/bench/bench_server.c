@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bench/bench_floor.h"
@@ -230,6 +232,26 @@ static pid_t read_pid(const struct ns_env *env)
 	return pid;
 }
 
+/* It left our tree: somebody ends it if we are killed. */
+static pid_t guard(const struct server *server)
+{
+	int us = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	struct pollfd gone = { .fd = us, .events = POLLIN };
+	pid_t pid = us < 0 ? -errno : ns_env_fork(&server->env);
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, 0);
+		while (poll(&gone, 1, -1) < 1) {
+		}
+		kill(server->daemon, SIGTERM);
+		_exit(0);
+	}
+	if (us >= 0) {
+		close(us);
+	}
+	return pid;
+}
+
 /* It becomes a daemon: our child ends, the pid file names its successor. */
 static int fapolicyd_wait(struct server *server)
 {
@@ -246,7 +268,12 @@ static int fapolicyd_wait(struct server *server)
 		server->daemon = read_pid(&server->env);
 		ns_sleep_ms(10);
 	}
-	return server->daemon > 0 ? wait_mark(server->daemon, 15000) : -ESRCH;
+	if (server->daemon <= 0) {
+		return -ESRCH;
+	}
+	server->child = guard(server);
+	return server->child < 0 ? server->child
+				 : wait_mark(server->daemon, 15000);
 }
 
 int server_start_fapolicyd(struct server *ret_server, const char *trivial)

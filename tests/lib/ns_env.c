@@ -115,6 +115,7 @@ int ns_env_init(struct ns_env *ret_env, const char *size)
 	struct ns_env env = { .mount_ns = -1 };
 	int r;
 
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	snprintf(env.base, sizeof env.base, "/tmp/bailey-test.XXXXXX");
 	if (mkdtemp(env.base) == NULL) {
 		return -errno;

@@ -24,7 +24,9 @@ struct ns_env {
 	int mount_ns;           /* owned; -1 none */
 };
 
-/* Makes the directories and the namespace. size: of the tmpfs ("64m"). */
+/* Makes the directories and the namespace. size: of the tmpfs ("64m"). From
+ * now on the caller gets a SIGTERM when its parent dies: a script or a test
+ * runner that is killed hard leaves nobody behind who goes on asking. */
 int ns_env_init(struct ns_env *ret_env, const char *size)
 	__attribute__((warn_unused_result));
 /* Gives up the namespace, removes the directories. Processes in it are the

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Is the place in which root tests set marks really apart from the host? */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -96,6 +97,47 @@ static void do_children_end_with_their_parent(void **state)
 	close(pipe_ends[0]);
 }
 
+/* A runner that is killed hard, its test, and a child of that. */
+static void does_nothing_outlive_a_killed_runner(void **state)
+{
+	struct ns_env own = { .mount_ns = -1 };
+	struct pollfd ended = { .events = POLLIN };
+	int pipe_ends[2];
+	char byte = 0;
+	pid_t runner;
+
+	assert_int_equal(pipe(pipe_ends), 0);
+	ended.fd = pipe_ends[0];
+	runner = fork();
+	if (runner == 0) {
+		if (fork() == 0) {
+			alarm(20);      /* if this test fails */
+			if (ns_env_init(&own, "1m") != 0) {
+				_exit(1);
+			}
+			(void)!write(pipe_ends[1], &own, sizeof own);
+			if (ns_env_fork(&own) == 0) {
+				alarm(20);
+				(void)!write(pipe_ends[1], &byte, 1);
+			}
+		}
+		for (;;) {
+			pause();
+		}
+	}
+	assert_true(runner > 0);
+	close(pipe_ends[1]);
+	assert_int_equal(read(pipe_ends[0], &own, sizeof own), sizeof own);
+	own.mount_ns = -1;              /* of another process */
+	assert_int_equal(read(pipe_ends[0], &byte, 1), 1);
+	ns_end(runner, SIGKILL, 5000);
+	/* the other end is held by the two as long as they live */
+	assert_int_equal(poll(&ended, 1, 5000), 1);
+	assert_int_equal(read(pipe_ends[0], &byte, 1), 0);
+	close(pipe_ends[0]);
+	ns_env_fini(&own);
+}
+
 static void is_a_users_child_no_longer_root(void **state)
 {
 	int status;
@@ -135,6 +177,7 @@ int main(void)
 		cmocka_unit_test(is_the_tmpfs_inside_and_not_outside),
 		cmocka_unit_test(does_a_child_that_hangs_end_at_the_limit),
 		cmocka_unit_test(do_children_end_with_their_parent),
+		cmocka_unit_test(does_nothing_outlive_a_killed_runner),
 		cmocka_unit_test(is_a_users_child_no_longer_root),
 		cmocka_unit_test(does_proc_tell_about_a_process),
 	};
