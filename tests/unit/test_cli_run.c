@@ -108,6 +108,46 @@ static int teardown(void **state)
 	return r;
 }
 
+/* An updater that notes when it was started (ns), and dies of it. */
+static void with_updater(const struct bed *bed)
+{
+	char path[160];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/bailey-updater", bed->top);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fprintf(file, "#!/bin/sh\ndate +%%s%%N >>'%s/updater'\nexit 7\n",
+		bed->state);
+	fclose(file);
+	assert_int_equal(chmod(path, 0755), 0);
+	file = fopen(bed->manifest, "w");
+	assert_non_null(file);
+	fprintf(file, "[product]\nname = p\nexec = /bin/true\n[events]\n"
+		"ask = file.open\n[content]\npath = /\n"
+		"url = http://127.0.0.1:9/\nroot = /root.json\n");
+	fclose(file);
+}
+
+/* When it was started, in ms; how often. */
+static unsigned updater_starts(const struct bed *bed, double ret_ms[16])
+{
+	unsigned long long ns;
+	char path[160];
+	unsigned n = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/updater", bed->state);
+	file = fopen(path, "r");
+	while (file && n < 16 && fscanf(file, "%llu", &ns) == 1) {
+		ret_ms[n++] = (double)ns / 1e6;
+	}
+	if (file) {
+		fclose(file);
+	}
+	return n;
+}
+
 static struct run_cli *start(const struct bed *bed)
 {
 	return RUN_CLI_START("run", "--tree", bed->tree, "--product",
@@ -271,6 +311,48 @@ static void what_is_not_there_is_said_before_anything_starts(void **state)
 	assert_int_equal(number(bed, "pid"), 0);
 }
 
+/* At once, three times, then 100 ms, 200 ms... after its death. */
+static void an_updater_that_dies_is_back_later_and_later(void **state)
+{
+	const struct bed *bed = *state;
+	struct run_cli *run;
+	double ms[16];
+
+	with_updater(bed);
+	run = start(bed);
+	assert_true(run_cli_expect(run, "ready\n"));
+	assert_true(run_cli_expect(run, "the updater ended (code 7); next "
+				   "start in 400 ms"));
+	kill(run->pid, SIGTERM);
+	run_cli_wait(run);
+	assert_int_equal(run->status, 0);
+	assert_int_equal(updater_starts(bed, ms), 6);
+	assert_true(ms[4] - ms[3] >= 99);
+	assert_true(ms[5] - ms[4] >= 199);
+	free(run);
+}
+
+static void without_updates_no_updater_is_started(void **state)
+{
+	const struct bed *bed = *state;
+	struct run_cli *run;
+	double ms[16];
+
+	with_updater(bed);
+	run = RUN_CLI_START("run", "--tree", bed->tree, "--product",
+			    bed->manifest, "--no-update", "--state",
+			    bed->state);
+	assert_true(run_cli_expect(run, "ready\n"));
+	/* it went around its loop */
+	kill((pid_t)number(bed, "pid"), SIGKILL);
+	assert_true(run_cli_expect(run, "is back"));
+	kill(run->pid, SIGTERM);
+	run_cli_wait(run);
+	assert_int_equal(updater_starts(bed, ms), 0);
+	assert_null(strstr(run->err, "updater"));
+	free(run);
+}
+
 static void restarts_are_at_once_then_rarer_then_forgiven(void **state)
 {
 	struct run_backoff b = { 0 };
@@ -304,6 +386,8 @@ int main(void)
 		T(a_silent_monitor_is_replaced),
 		T(two_runs_in_one_state_directory_are_refused),
 		T(a_made_state_directory_is_gone_afterwards),
+		T(an_updater_that_dies_is_back_later_and_later),
+		T(without_updates_no_updater_is_started),
 		T(what_is_not_there_is_said_before_anything_starts),
 		cmocka_unit_test(restarts_are_at_once_then_rarer_then_forgiven),
 	};
