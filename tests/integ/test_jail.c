@@ -186,7 +186,7 @@ static void bounds_a_flood_of_standard_error(void **state)
 	struct jail_started s, other;
 	char text[256], path[64];
 	struct stat st;
-	int saved = dup(2), log;
+	int saved = dup(2), log, fds;
 
 	snprintf(path, sizeof(path), "/mnt/log");
 	jail_monitor_fini(&monitor);
@@ -195,6 +195,7 @@ static void bounds_a_flood_of_standard_error(void **state)
 	jail_monitor_init(&monitor);
 	dup2(saved, 2);
 	close(saved);
+	fds = jail_fd_count(monitor.helper);
 	start("flood", &s);
 	start("hello", &other);
 	assert_true(jail_hear(&other, text, sizeof(text)) > 0);
@@ -202,7 +203,7 @@ static void bounds_a_flood_of_standard_error(void **state)
 	assert_string_equal(text, "end ok");
 	jail_stop(&other);
 	jail_stop(&s);
-	usleep(200000);
+	assert_true(jail_wait_idle(&monitor, fds));
 	assert_int_equal(fstat(log, &st), 0);
 	assert_in_range(st.st_size, 20, 20000);
 	assert_true(pread(log, text, sizeof(text) - 1, 0) > 40);
@@ -237,7 +238,7 @@ static int mount_count(void)
 static void two_hundred_starts_leak_nothing_and_are_quick(void **state)
 {
 	unsigned long long took[200];
-	int fds = 0, own = 0, mounts = mount_count();
+	int fds = 0, mounts = mount_count();
 	char text[256];
 
 	for (int i = 0; i < 200; i++) {
@@ -249,15 +250,11 @@ static void two_hundred_starts_leak_nothing_and_are_quick(void **state)
 		took[i] = mono_between(begin, mono_now()) / 1000;
 		jail_stop(&s);
 		if (i == 20) {
-			usleep(100000);
+			assert_true(jail_wait_idle(&monitor, -1));
 			fds = jail_fd_count(monitor.helper);
-			own = jail_own_count(&monitor);
 		}
 	}
-	usleep(200000);
-	assert_int_equal(jail_fd_count(monitor.helper), fds);
-	assert_int_equal(jail_own_count(&monitor), own);
-	assert_int_equal(own, 1);
+	assert_true(jail_wait_idle(&monitor, fds));
 	assert_int_equal(jail_cgroup_count(getpid()), 0);
 	assert_int_equal(mount_count(), mounts);
 	print_message("start to first word: first %llu us\n", took[0]);
@@ -279,8 +276,7 @@ static void a_start_that_fails_says_why(void **state)
 	jail_manifest(&m, "/mnt/script", "probe", "hello");
 	jail_start(&monitor, &m, &s);
 	assert_int_equal(s.error, ENOEXEC);
-	usleep(100000);
-	assert_int_equal(jail_own_count(&monitor), 1);
+	assert_true(jail_wait_idle(&monitor, -1));
 	assert_int_equal(jail_cgroup_count(getpid()), 0);
 }
 

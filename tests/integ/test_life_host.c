@@ -538,6 +538,19 @@ void host_load_reset(struct host *host)
 	atomic_store(&load->evil_refused, 0);
 }
 
+void host_load_some(struct host *host)
+{
+	const struct host_load *load = host->load;
+	uint64_t end = ns_now_ns() + READY_MS * 1000000ull;
+	uint32_t from = atomic_load(&load->opens) + atomic_load(&load->refused);
+
+	while (atomic_load(&load->opens) + atomic_load(&load->refused) - from <
+	       4 * EICAR_EVERY) {
+		assert_true(ns_now_ns() < end);
+		ns_sleep_ms(2);
+	}
+}
+
 void host_load_stop(struct host *host)
 {
 	int status;

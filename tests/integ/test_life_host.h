@@ -98,6 +98,8 @@ void host_write(const struct host *host, const char *name, const void *bytes,
 /* One process that opens good0... by turns, and eicar now and then. */
 void host_load_start(struct host *host);
 void host_load_reset(struct host *host);
+/* Until it opened so much more that eicar was among it several times. */
+void host_load_some(struct host *host);
 void host_load_stop(struct host *host);
 
 /* What `bailey run` wrote so far to standard error; free() it. */

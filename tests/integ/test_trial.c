@@ -174,10 +174,10 @@ static void a_switch_under_load_answers_everything_rightly(void **state)
 	trial_run(&t);
 	old = pid_of("brittle");
 	host_load_start(&t.host);
-	ns_sleep_ms(200);
+	host_load_some(&t.host);
 	switch_to(11, 1);
 	wait_frozen(old, true);
-	ns_sleep_ms(300);
+	host_load_some(&t.host);
 	assert_true(is_frozen(old));            /* and stays so */
 	host_wait_text(&t.host, "brittle", "beside", "kept", WAIT_MS);
 	assert_int_not_equal(pid_of("brittle"), old);
@@ -189,7 +189,7 @@ static void a_switch_under_load_answers_everything_rightly(void **state)
 	wait_gone(old);
 	/* and once more, to the place of the first */
 	switch_to(12, 2);
-	ns_sleep_ms(200);
+	host_load_some(&t.host);
 	trial_ask(&t, AGENT_SWITCH_BACK, 0, 0, 0);
 	m = trial_wait(&t, AGENT_SWITCHED_BACK);
 	assert_int_equal(m->try, 11);
@@ -197,7 +197,7 @@ static void a_switch_under_load_answers_everything_rightly(void **state)
 	assert_int_equal(m->fault, AGENT_FAULT_NONE);
 	m = trial_wait(&t, AGENT_PRODUCT_ENDED);
 	assert_int_equal(m->try, 12);
-	ns_sleep_ms(200);
+	host_load_some(&t.host);
 	host_load_stop(&t.host);
 	is_nothing_wrong();
 	(void)host_wait_open(&t.host, HOST_EICAR, EPERM, WAIT_MS);
@@ -230,7 +230,7 @@ static void content_that_crashes_on_trial_is_switched_back_from(void **state)
 	assert_int_equal(got[2].try, 13);
 	assert_in_range(got[2].held, 1, AGENT_HELD);
 	assert_int_equal(got[2].kind[0], BAILEY_EVENT_FILE_OPEN);
-	ns_sleep_ms(300);
+	host_load_some(&t.host);
 	host_load_stop(&t.host);
 	is_nothing_wrong();
 	assert_int_equal(pid_of("brittle"), old);
@@ -265,7 +265,7 @@ static void content_that_hangs_on_trial_is_switched_back_from(void **state)
 	assert_int_equal(got[1].fault, AGENT_FAULT_HUNG);
 	assert_in_range(got[2].held, 1, AGENT_HELD);
 	host_load_reset(&t.host);
-	ns_sleep_ms(300);
+	host_load_some(&t.host);
 	host_load_stop(&t.host);
 	is_nothing_wrong();
 	host_stop(&t.host);
@@ -456,7 +456,7 @@ static void a_worker_that_dies_on_trial_leaves_the_trial_as_it_is(void **state)
 	/* the reflex works on */
 	assert_int_equal(kill(pid_of("brittle"), SIGKILL), 0);
 	(void)trial_wait(&t, AGENT_SWITCHED_BACK);
-	ns_sleep_ms(200);
+	host_load_some(&t.host);
 	host_load_stop(&t.host);
 	is_nothing_wrong();
 	assert_int_equal(pid_of("brittle"), old);

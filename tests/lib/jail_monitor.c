@@ -288,7 +288,7 @@ int jail_fd_count(pid_t pid)
 	return jail_count(path, "");
 }
 
-int jail_own_count(const struct jail_monitor *monitor)
+static int jail_own_count(const struct jail_monitor *monitor)
 {
 	int count = 0;
 
@@ -296,6 +296,18 @@ int jail_own_count(const struct jail_monitor *monitor)
 		count += monitor->start.table->own[i] != 0;
 	}
 	return count;
+}
+
+bool jail_wait_idle(const struct jail_monitor *monitor, int fds)
+{
+	for (int ms = 0; ms < 10000; ms += 10) {
+		if (jail_own_count(monitor) == 1 &&
+		    (fds < 0 || jail_fd_count(monitor->helper) <= fds)) {
+			return true;
+		}
+		usleep(10000);
+	}
+	return false;
 }
 
 static char jail_cgroup_prefix[32];

@@ -55,7 +55,9 @@ ssize_t jail_hear(const struct jail_started *started, char *text, size_t size);
 void jail_hand(const struct jail_started *started, int fd);
 /* Descriptors that a process has open. */
 int jail_fd_count(pid_t pid);
-int jail_own_count(const struct jail_monitor *monitor);
+/* Until the helper has no process below it, and at most that many descriptors
+ * open; -1: any. False after 10 s. */
+bool jail_wait_idle(const struct jail_monitor *monitor, int fds);
 /* Directories named bailey-* below the cgroup hierarchies. */
 int jail_cgroup_count(pid_t monitor);
 /* A temporary directory with all that is in it. */

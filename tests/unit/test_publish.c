@@ -313,7 +313,8 @@ static void test_expiry(void **state)
 {
 	expect(0, "cd rot; $B expire --in 2s timestamp $P");
 	host("exp", "rot", 0);
-	expect(0, "sleep 3; cp -r exp exp2");
+	expect(1, "cd rot; while $B check; do sleep 0.1; done; exit 1");
+	expect(0, "cp -r exp exp2");
 	expect(1, "cd rot; $B check");
 	says("bad  timestamp: expired");
 	host("exp2", "rot", 1);
