@@ -87,7 +87,9 @@ static void tell_product(struct host *host)
 	p->hold = 64;
 	p->see_files = 1;
 	p->memory_bytes = 1ull << 31;
-	snprintf(p->may_deny[0], sizeof(p->may_deny[0]), "/");
+	p->on_miss = host->options.on_miss;
+	snprintf(p->may_deny[0], sizeof(p->may_deny[0]), "%s",
+		 host->options.may_deny ? host->options.may_deny : "/");
 	tell(host, &m, AGENT_PRODUCT, NULL, 0);
 }
 

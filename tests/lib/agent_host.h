@@ -40,6 +40,8 @@ struct host_options {
 	const void *root;               /* first trusted root metadata */
 	size_t root_length;
 	bool no_url;                    /* content comes by import only */
+	uint32_t on_miss;               /* enum manifest_answer */
+	const char *may_deny;           /* null: "/" */
 };
 
 struct host {

@@ -10,6 +10,8 @@
  *   crash-load      die before it is ready
  *   crash-at N      die at the Nth question
  *   crash-on WORD   die at a file that holds WORD
+ *   defer           answer nothing at once
+ *   rule TEXT       publish this rule of bailey.rules(5)
  *
  * A fault of its own: it dies at files that hold BOTH, whatever its content.
  */
@@ -24,8 +26,8 @@
 #include <bailey/client.h>
 
 struct rules {
-	char deny[64], crash_on[64];
-	int deny_all, crash_load;
+	char deny[64], crash_on[64], rule[128];
+	int deny_all, crash_load, defer;
 	long crash_at;
 };
 
@@ -53,6 +55,8 @@ static void rules_read(int directory, struct rules *ret_rules)
 		(void)sscanf(line, "deny %63s", ret_rules->deny);
 		(void)sscanf(line, "crash-on %63s", ret_rules->crash_on);
 		(void)sscanf(line, "crash-at %ld", &ret_rules->crash_at);
+		(void)sscanf(line, "rule %127[^\n]", ret_rules->rule);
+		ret_rules->defer |= strcmp(line, "defer") == 0;
 		ret_rules->deny_all |= strcmp(line, "deny-all") == 0;
 		ret_rules->crash_load |= strcmp(line, "crash-load") == 0;
 	}
@@ -85,6 +89,7 @@ int main(int argc, char **argv)
 	struct bailey_client *client;
 	struct bailey_event *event;
 	struct rules rules = { .deny = "" };
+	int line;
 
 	if (bailey_client_connect(&client, BAILEY_API,
 				  argc > 2 ? argv[2] : "test/1",
@@ -96,12 +101,19 @@ int main(int argc, char **argv)
 	if (rules.crash_load) {
 		die();
 	}
+	/* what becomes of the rule the broker says */
+	if (rules.rule[0]) {
+		(void)!bailey_rules_replace(client, rules.rule,
+					    strlen(rules.rule), &line);
+	}
 	if (bailey_subscribe(client, &want, 1) < 0 ||
 	    bailey_ready(client) < 0) {
 		return 76;
 	}
 	while (bailey_next(client, -1, &event) == 1) {
-		if (bailey_event_is_question(event)) {
+		if (bailey_event_is_question(event) && rules.defer) {
+			(void)bailey_defer(client, event);
+		} else if (bailey_event_is_question(event)) {
 			(void)bailey_answer(client, event,
 					    judge(&rules, event),
 					    BAILEY_SCOPE_ONCE, NULL);

@@ -109,6 +109,78 @@ static void are_bad_versions_stopped_by_preflight(void **state)
 		      "quarantined", "evil: allow, expected deny");
 }
 
+struct word {
+	const char *rules;
+	uint32_t on_miss;
+	const char *may_deny, *reason;  /* null: it passes */
+};
+
+/* What stands for an answer that does not come, and what rules may deny. */
+static void does_the_manifest_count_in_preflight(void **state)
+{
+	static const struct word words[] = {
+		{ "defer\n", MANIFEST_ALLOW, "/", "evil: allow, expected" },
+		{ "defer\n", MANIFEST_DENY, "/", NULL },
+		{ "deny EVIL\nrule deny any path-prefix \"/a/\"\n",
+		  MANIFEST_ALLOW, "", "rule refused" },
+		{ "deny EVIL\nrule deny any path-prefix \"/a/\"\n",
+		  MANIFEST_ALLOW, "/b", "rule refused" },
+		{ "deny EVIL\nrule deny any path-prefix \"/a/\"\n",
+		  MANIFEST_ALLOW, "/a", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		const struct word *w = &words[i];
+		struct host_options options = { .name = "tester",
+			.schema = "test/1", .fields = "20",
+			.policy = "[*]\nchannel = local\n",
+			.on_miss = w->on_miss, .may_deny = w->may_deny };
+		struct host_version version = { 1, w->rules, 20, 0, 0,
+						{ { "evil", "EVIL", true } } };
+		uint8_t hash[32];
+		struct host host;
+
+		host_start_as(&host, agent, product, MANIFEST_RELOAD_PARALLEL,
+			      &options);
+		host.counting = true;
+		assert_int_equal(host_submit(&host, &version, hash) == 0,
+				 w->reason == NULL);
+		if (w->reason) {
+			check_reason(&host, hash, "quarantined", w->reason);
+		} else {
+			host_await(&host, hash, "good");
+		}
+		host_stop(&host);
+	}
+}
+
+/* What runs, and two to go back to, keep their files. */
+static void do_old_versions_go(void **state)
+{
+	uint8_t hash[5][32];
+	char rules[32], text[4096];
+	struct host host;
+
+	begin(&host, MANIFEST_RELOAD_PARALLEL, hash[0]);
+	for (unsigned n = 1; n < 5; n++) {
+		struct host_version next = { n + 1, rules, 20, 0, 0, CORPUS };
+
+		snprintf(rules, sizeof(rules), "deny EVIL\n# %u\n", n);
+		assert_int_equal(host_submit(&host, &next, hash[n]), 0);
+		host_await(&host, hash[n], "good");
+	}
+	for (unsigned n = 0; n < 2; n++) {
+		host_await(&host, hash[n], "fetched");
+		host_version(&host, hash[n], text, sizeof(text));
+		assert_null(strstr(text, "\"kept\":true"));
+	}
+	for (unsigned n = 2; n < 5; n++) {
+		check_reason(&host, hash[n], "good", "\"kept\":true");
+	}
+	assert_true(host_is_current(&host, hash[4]));
+	host_stop(&host);
+}
+
 /* Before the code was ever seen, by preflight; then without one. */
 static void is_another_schema_stopped(void **state)
 {
@@ -159,6 +231,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(does_a_good_version_become_good),
 		cmocka_unit_test(are_bad_versions_stopped_by_preflight),
+		cmocka_unit_test(does_the_manifest_count_in_preflight),
+		cmocka_unit_test(do_old_versions_go),
 		cmocka_unit_test(is_another_schema_stopped),
 		cmocka_unit_test(is_one_that_denies_everything_reverted),
 	};

@@ -28,6 +28,19 @@
 	"{\"path\":\"f\",\"length\":0,\"sha256\":\"" EMPTY "\"}],"            \
 	"\"corpus\":[]}"
 
+int __real_clock_gettime(clockid_t id, struct timespec *ret_time);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret_time);
+
+static time_t ahead_s;                  /* how late it is for the agent */
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret_time)
+{
+	int r = __real_clock_gettime(id, ret_time);
+
+	ret_time->tv_sec += ahead_s;
+	return r;
+}
+
 static struct agent agent;
 static struct agent_product_state *p = &agent.product[0];
 static char dir[64];
@@ -73,6 +86,7 @@ static int remove_one(const char *path, const struct stat *st, int type,
 static int tear_down(void **state)
 {
 	closes();
+	ahead_s = 0;
 	return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -181,6 +195,31 @@ static void does_a_start_move_the_floor_on(void **state)
 	assert_true(p->memory.floor.at_s >= before + 4);
 }
 
+static int64_t floor_written(void)
+{
+	struct agent_memory kept;
+
+	memcpy(&kept, store_state(p->store)->memory, sizeof(kept));
+	return kept.floor.at_s;
+}
+
+/* Where nothing else is to be written: no lease ever came. */
+static void is_the_floor_written_once_an_hour(void **state)
+{
+	int64_t before = floor_written();
+
+	ahead_s = 3500;
+	agent_memory_keep(p);
+	assert_int_equal(floor_written(), before);
+	ahead_s = 3700;
+	agent_memory_keep(p);
+	assert_in_range(floor_written(), before + 3699, before + 3760);
+	before = floor_written();
+	ahead_s += 3500;
+	agent_memory_keep(p);
+	assert_int_equal(floor_written(), before);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -190,6 +229,7 @@ int main(void)
 		TEST(is_a_kept_release_not_forgotten),
 		TEST(does_each_decision_renew_the_time_of_the_lease),
 		TEST(does_a_start_move_the_floor_on),
+		TEST(is_the_floor_written_once_an_hour),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

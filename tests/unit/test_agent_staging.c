@@ -44,7 +44,7 @@ static void begin(struct host *host, const struct content_repo *repo,
 		  bool no_url)
 {
 	struct host_options options = { .name = "scan",
-		.schema = "test/1", .fields = "20", .no_url = no_url,
+		.schema = "scan-rules/1", .fields = "3", .no_url = no_url,
 		.policy = "[*]\nchannel = local\n" };
 	char path[128], root[8192];
 	FILE *in;
@@ -63,12 +63,24 @@ static void begin(struct host *host, const struct content_repo *repo,
 	    "touch scan/check", host->dir);
 }
 
+static char shown[16384];
+
 static bool shows(struct host *host, const char *what)
 {
-	char records[16384];
+	assert_int_equal(host_show(host, shown, sizeof(shown)), 0);
+	return strstr(shown, what) != NULL;
+}
 
-	assert_int_equal(host_show(host, records, sizeof(records)), 0);
-	return strstr(records, what) != NULL;
+/* By what was shown last. */
+static bool is_kept(const char *version)
+{
+	char wanted[64];
+	const char *line;
+
+	snprintf(wanted, sizeof(wanted), "{\"type\":\"version\",\"product\":"
+		 "\"scan\",\"version\":\"%s\"", version);
+	line = strstr(shown, wanted);
+	return line && memmem(line, strcspn(line, "\n"), "\"kept\":true", 11);
 }
 
 static void await(struct host *host, const char *what)
@@ -76,9 +88,9 @@ static void await(struct host *host, const char *what)
 	mono_t end = mono_add(mono_now(), 20 * MONO_S);
 
 	while (!shows(host, what)) {
-		host_serve(host, 20);
+		host_serve(host, 5);
 		if (mono_now().ns > end.ns) {
-			fail_msg("never %s", what);
+			fail_msg("never %s: %s", what, shown);
 		}
 	}
 }
@@ -101,7 +113,7 @@ static void is_an_imported_mirror_taken_without_a_url(void **state)
 
 static void is_an_imported_site_bundle_taken(void **state)
 {
-	struct host_version version = { 1, "deny EVIL\n", 20, 0, 0,
+	struct host_version version = { 1, "deny EVIL\n", 3, 0, 0,
 					{ { "evil", "EVIL", true } } };
 	struct content_repo *repo = content_repo_new();
 	uint8_t hash[32];
@@ -178,31 +190,73 @@ static void does_check_wait_for_the_updaters_word(void **state)
 	content_repo_free(repo);
 }
 
-/* A version whose copy takes a while: what is asked meanwhile is answered, and
- * one that is killed meanwhile leaves nothing half. */
+#define REVERT "{\"do\":\"revert\",\"product\":\"scan\"}"
+
+/* Two versions that were good; the second runs. */
+static void have_two(struct host *host, uint8_t ret_hash[2][32])
+{
+	struct host_version version = { 1, "deny EVIL\n", 3, 0, 0,
+					{ { "evil", "EVIL", true } } };
+
+	for (unsigned n = 0; n < 2; n++) {
+		assert_int_equal(host_submit(host, &version, ret_hash[n]), 0);
+		host_await(host, ret_hash[n], "good");
+		version.number = 2;
+		version.rules = "deny EVIL\n# two\n";
+	}
+	assert_true(host_is_current(host, ret_hash[1]));
+}
+
+/* Is there, before the copy is over, within a second. */
+static void revert(struct host *host, const uint8_t hash[32])
+{
+	mono_t start = mono_now();
+	uint64_t ms;
+
+	assert_int_equal(host_ask(host, REVERT, -1, NULL, 0), 0);
+	while (memcmp(host->runs, hash, 32) != 0 ||
+	       !host_is_current(host, hash)) {
+		host_serve(host, 1);
+		assert_true(mono_between(start, mono_now()) < 20 * MONO_S);
+	}
+	ms = mono_between(start, mono_now()) / MONO_MS;
+	print_message("  the former version ran after %llu ms\n",
+		      (unsigned long long)ms);
+	assert_true(ms < 1000);
+	assert_true(shows(host, "its files are being copied"));
+}
+
+/* A version whose copy takes a while: what is asked meanwhile is answered, a
+ * revert does not wait, and one that is killed meanwhile leaves nothing half. */
 static void does_it_serve_while_it_copies(void **state)
 {
 	struct content_repo *repo = content_repo_new();
 	struct content_repo_file file = { "rules", NULL,
 					  (size_t)LARGE_MIB << 20 };
+	uint8_t hash[2][32];
+	mono_t start = mono_now();
 	struct host host;
 
 	file.bytes = calloc(1, file.length);
 	assert_non_null(file.bytes);
-	content_repo_add(repo, "code", 1, &file, 1);
+	content_repo_add(repo, "code", 3, &file, 1);
 	free((void *)(uintptr_t)file.bytes);
 	content_repo_publish(repo);
 	begin(&host, repo, true);
+	have_two(&host, hash);
 	run("cp -R '%s/metadata' '%s/targets' '%s/staging/scan/' && "
 	    "touch '%s/staging/scan/ready'", repo->dir, repo->dir, host.dir,
 	    host.dir);
-	while (!shows(&host, "its files are being copied")) {
-		host_serve(&host, 5);
-	}
+	await(&host, "its files are being copied");
 	assert_true(shows(&host, "\"state\":\"fetched\""));
+	revert(&host, hash[0]);
 	host_agent_kill(&host);
 	host_agent_start(&host);
-	await(&host, "\"kept\":true");
+	while (!is_kept("2026.11.3")) {
+		assert_true(mono_between(start, mono_now()) < 40 * MONO_S);
+		host_serve(&host, 20);
+		(void)shows(&host, "");
+	}
 	run("test -z \"$(find '%s/content' -name '*.part')\"", host.dir);
 	host_stop(&host);
 	content_repo_free(repo);

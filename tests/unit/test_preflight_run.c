@@ -184,6 +184,21 @@ static void is_a_broken_protocol_seen(void **state)
 	expect("close", "", AMPLE, PREFLIGHT_PROTOCOL, "good");
 }
 
+static void is_a_deferral_the_manifests_fallback(void **state)
+{
+	struct preflight_outcome o;
+	struct preflight_lack lack;
+	struct preflight_plan plan;
+	struct manifest m;
+
+	manifest_for(&m, rogue, "defer-all", "", AMPLE);
+	m.on_miss = MANIFEST_DENY;
+	plan = plan_for(&m);
+	assert_int_equal(preflight_drive(&plan, &o, &lack, NULL), 0);
+	assert_int_equal(o.verdict, PREFLIGHT_WRONG);
+	assert_string_equal(o.file, "good");
+}
+
 static void are_refused_rules_a_failure(void **state)
 {
 	expect("rule-deny", "/", AMPLE, PREFLIGHT_RULE, "");
@@ -333,6 +348,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(is_silence_a_hang),
 		cmocka_unit_test(is_lateness_a_miss),
 		cmocka_unit_test(is_a_broken_protocol_seen),
+		cmocka_unit_test(is_a_deferral_the_manifests_fallback),
 		cmocka_unit_test(are_refused_rules_a_failure),
 		cmocka_unit_test(is_readiness_bounded),
 		cmocka_unit_test(is_memory_bounded),

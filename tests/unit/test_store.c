@@ -234,6 +234,28 @@ static void test_faults(void **state)
 	in_use(-1);
 }
 
+/* A fault that both versions have is no fault of the new one, and a person's
+ * word counts: in the next process, too. */
+static void test_forgiven(void **state)
+{
+	uint8_t a[JOURNAL_OBJECT] = { 1 }, b[JOURNAL_OBJECT] = { 2 };
+
+	good(0);
+	trial(1);
+	assert_int_equal(store_fault(store, made[1].hash, a, &words), 0);
+	assert_int_equal(store_note(store, STATE_EVENT_CLEARED, made[1].hash,
+				    a, &words), 0);
+	assert_int_equal(again(), 0);
+	assert_int_equal(store_fault(store, made[1].hash, b, &words), 0);
+	is(1, STATE_TRIAL);
+	assert_int_equal(store_quarantine(store, made[1].hash, &words),
+			 STORE_BACK);
+	assert_int_equal(store_lift(store, made[1].hash, &words), 0);
+	assert_int_equal(again(), 0);
+	is(1, STATE_VERIFIED);
+	assert_int_equal(admit(1), STORE_SAME);
+}
+
 static void test_customers(void **state)
 {
 	assert_int_equal(store_pin(store, made[3].hash, &words), 0);
@@ -647,6 +669,7 @@ int main(void)
 		TEST(test_refusals),
 		TEST(test_bad_descriptions),
 		TEST(test_faults),
+		TEST(test_forgiven),
 		TEST(test_customers),
 		TEST(test_tidy),
 		TEST(test_history),
