@@ -34,7 +34,7 @@ struct prune {
 	bool dry;
 	json_t *named;          /* own; a set: paths below repository */
 	json_t *staged;         /* own; a set: folders below staged/ */
-	json_t *since;          /* own; path: seconds, as the last run left it */
+	json_t *since;          /* own; path: seconds, by the last run */
 	json_t *waits, *due;    /* own; the same, of this run */
 	uint64_t removed, bytes, folders;
 };

@@ -227,8 +227,8 @@ static void test_preflight_record(void **state)
 	expect(0, "cd record; $B release $P --preflight ../preflight; "
 	       "grep -c . ../preflight.log");
 	says("\n3\n");
-	expect(2, "cd record; mv ../product ../away; echo >>../rules4/c; $B add "
-	       "--schema scan-rules/1 --fields 3 ../rules4; $B sign $P; $B "
+	expect(2, "cd record; mv ../product ../away; echo >>../rules4/c; $B "
+	       "add --schema scan-rules/1 --fields 3 ../rules4; $B sign $P; $B "
 	       "release $P --preflight ../preflight");
 	says("the program of");
 	expect(0, "mv away product");
@@ -253,8 +253,8 @@ static void test_prune(void **state)
 	release("pr");
 	host("pr.old", "pr", 0);
 	expect(0, "cp -r rules many; cd pr; for i in $(seq 64); do echo $i "
-	       ">../many/a.yar; $B add --schema scan-rules/1 --fields 3 --corpus "
-	       "../corpus ../many >/dev/null || exit 1; done");
+	       ">../many/a.yar; $B add --schema scan-rules/1 --fields 3 "
+	       "--corpus ../corpus ../many >/dev/null || exit 1; done");
 	release("pr");
 	expect(0, "cd pr; $B prune");
 	/* an older file of metadata still names it */
@@ -276,14 +276,16 @@ static void test_prune(void **state)
 	expect(0, "cd pr; $B prune; grep -c 'targets/' prune.json");
 	says("0 files removed, 0 bytes; 2 wait; 0 staged");
 	/* long noted, but published since: from now on */
-	expect(0, "cd pr; sed -i 's/: [0-9][0-9]*/: 1/' prune.json; $B prune");
+	expect(0, "cd pr; sed -i 's/: [0-9][0-9]*/: 1/' prune.json; $B "
+	       "prune");
 	says("0 files removed, 0 bytes; 2 wait");
-	expect(0, "cd pr; sed -i 's/: [0-9][0-9]*/: 1/' prune.json; find repository "
-	       "-type f -exec touch -d @0 {} +; ls -R repository | sort >all; "
-	       "$B prune --dry-run; ls -R repository | sort | cmp all");
+	expect(0, "cd pr; sed -i 's/: [0-9][0-9]*/: 1/' prune.json; find "
+	       "repository -type f -exec touch -d @0 {} +; ls -R repository | "
+	       "sort >all; $B prune --dry-run; ls -R repository | sort | cmp "
+	       "all");
 	says("2 files would be removed");
-	expect(0, "cd pr; $B prune; ls -R repository | sort | diff all - | grep "
-	       "-c '^<'");
+	expect(0, "cd pr; $B prune; ls -R repository | sort | diff all - | "
+	       "grep -c '^<'");
 	says("2 files removed");
 	says("\n2\n");
 	expect(0, "cd pr; $B check; $B prune");
@@ -560,8 +562,9 @@ static void test_secrets(void **state)
 
 static void test_passphrase(void **state)
 {
-	expect(0, "$B init --product scan pp; cd pp; chmod 600 ../pass2; $B key "
-	       "generate a root $P; cp keys/a.pem old; cp workspace.json w");
+	expect(0, "$B init --product scan pp; cd pp; chmod 600 ../pass2; $B "
+	       "key generate a root $P; cp keys/a.pem old; cp workspace.json "
+	       "w");
 	expect(2, "cd pp; $B key passphrase a --new-passphrase-file ../pass2 "
 	       "--passphrase-file ../pass2");
 	says("wrong passphrase for the key a");
@@ -577,11 +580,13 @@ static void test_passphrase(void **state)
 	expect(0, "cd pp; chmod 600 ../pass2; $B key passphrase a $P "
 	       "--new-passphrase-file ../pass2; cmp workspace.json w");
 	expect(1, "cd pp; cmp keys/a.pem old");
-	expect(0, "cd pp; stat -c %%a keys/a.pem; grep -c ENCRYPTED keys/a.pem; "
-	       "openssl pkey -in keys/a.pem -passin file:../pass2 -pubout >n; "
+	expect(0, "cd pp; stat -c %%a keys/a.pem; grep -c ENCRYPTED "
+	       "keys/a.pem; openssl pkey -in keys/a.pem -passin file:../pass2 "
+	       "-pubout >n; "
 	       "openssl pkey -in old -passin file:../pass -pubout | cmp n");
 	says("600");
-	expect(2, "cd pp; $B key passphrase a $P --new-passphrase-file ../pass");
+	expect(2, "cd pp; $B key passphrase a $P --new-passphrase-file "
+	       "../pass");
 	says("wrong passphrase for the key a");
 	/* the public part alone: nothing is here to be changed */
 	expect(2, "cd pp; rm keys/a.pem; $B key passphrase a $P "

@@ -88,8 +88,8 @@ __attribute__((format(printf, 1, 2))) static int sh(const char *format, ...)
 	vsnprintf(line, sizeof(line), format, list);
 	va_end(list);
 	snprintf(command, sizeof(command), "cd %s && B=${BAILEY_PUBLISH:?} "
-		 "P='--passphrase-file %s/pass' GARBAGE=" GARBAGE " && { %s\n} >/dev/null", folder,
-		 folder, line);
+		 "P='--passphrase-file %s/pass' GARBAGE=" GARBAGE " && { %s\n"
+		 "} >/dev/null", folder, folder, line);
 	return system(command);
 }
 
