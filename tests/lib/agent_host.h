@@ -16,21 +16,17 @@
 #include <sys/types.h>
 
 #include "content/version.h"
+#include "lib/site.h"
 #include "proto/agent.h"
 #include "proto/view.h"
 
 #define HOST_TRIES 8
 
-struct host_case {
-	const char *name, *text;        /* file of the corpus, what it holds */
-	bool deny;                      /* expected */
-};
-
 struct host_version {
 	unsigned number;
 	const char *rules;              /* of lib/content_product.c */
 	unsigned fields, bake_s, min_events;
-	struct host_case corpus[4];     /* name null: no more */
+	struct site_case corpus[SITE_CASES];    /* name null: no more */
 };
 
 /* Null members: product "tester" of schema test/1 with 20 fields, and the
