@@ -192,23 +192,16 @@ static void status_judge_product(struct status *status,
 /* What follows from the records, where the monitor did not say it. */
 static void status_judge(struct status *status)
 {
-	static const char *const forced[] = { "", "set to observe",
-					      "switched off" };
+	bool off = status->monitor.forced == STATUS_OFF;
 	uint32_t i;
 
-	if (status->has_monitor && status->monitor.forced) {
-		i = status->monitor.forced;
-		status_degrade(status, "forced", 0, "%s by the administrator "
-			       "or the kernel command line",
-			       forced[i < 3 ? i : 1]);
-	}
 	for (i = 0; i < status->products; i++) {
 		status_judge_product(status, &status->product[i]);
 	}
 	for (i = 0; i < status->scopes; i++) {
 		const struct admin_scope *scope = &status->scope[i];
 
-		if (!scope->marked) {
+		if (!scope->marked && !off) {
 			char what[64];
 
 			snprintf(what, sizeof(what), "scope %.56s",
