@@ -176,14 +176,6 @@ static void send_degradations(const struct mon *m, const struct mon_client *c)
 {
 	uint32_t forced = atomic_load(&m->table->forced);
 
-	if (forced != HANDOFF_NORMAL) {
-		send_degraded_since(c, 0, forced == HANDOFF_OFF ? "off" :
-				    "observe", forced == HANDOFF_OFF ?
-				    "nothing is asked or denied: switched off "
-				    "by `bailey off` or the kernel's command "
-				    "line" : "nothing is denied: set by the "
-				    "kernel's command line");
-	}
 	if (!m->engine_ready) {
 		send_degraded(m, c, "engine", "it is being started");
 	}

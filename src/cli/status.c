@@ -195,6 +195,12 @@ static void status_judge(struct status *status)
 	bool off = status->monitor.forced == STATUS_OFF;
 	uint32_t i;
 
+	if (status->has_monitor && status->monitor.forced) {
+		status_degrade(status, off ? "off" : "observe", 0, off ?
+			       "switched off by `bailey off` or the kernel's "
+			       "command line: nothing is asked or denied" :
+			       "nothing is denied: the kernel's command line");
+	}
 	for (i = 0; i < status->products; i++) {
 		status_judge_product(status, &status->product[i]);
 	}
