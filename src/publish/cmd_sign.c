@@ -411,7 +411,7 @@ const struct pub_command pub_cmd_sign = {
 	.synopsis = "[--export FILE | --with KEY FILE | --import FILE]",
 	.summary = "sign what waits, here or on another machine",
 	.help = "With the private keys that are here, until there are enough; "
-		"or by a file that is\ncarried to another machine and back. "
+		"or by a file that is\ncarried to another machine and back."
 		"\nExit code: 0 all has enough signatures (--import: some were "
 		"taken over), 1 some\nare missing, 2 could not tell.\n",
 	.options = options,
