@@ -165,7 +165,9 @@ int main(int argc, char **argv)
 		printf("#compdef bailey\n# generated\n"
 		       "autoload -U +X bashcompinit && bashcompinit\n");
 		generate_body();
-		printf("complete -F _bailey bailey\n");
+		/* loaded by the first completion, which is to be served too */
+		printf("complete -F _bailey bailey\n"
+		       "_bash_complete -F _bailey\n");
 		return 0;
 	}
 	if (strcmp(what, "list") == 0) {
