@@ -249,7 +249,8 @@ static const char *peer_advice(const struct peer *peer, int error)
 	switch (what) {
 	case ENOENT:
 		return error == -EREMOTEIO ? "it has nothing of that name or "
-			"number: see `bailey products` and `bailey exceptions`" :
+			"number: see `bailey products` and "
+			"`bailey exceptions`" :
 			"start the service or `bailey run`";
 	case ECONNREFUSED:
 		return "start the service or `bailey run`, or look why it "
