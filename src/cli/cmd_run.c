@@ -64,16 +64,14 @@ static int run_add_product(struct run_line *line, const char *value,
 			   const char *etc)
 {
 	char *to = line->text[line->texts];
-	bool update = false;
 	int r = run_find_manifest(value, etc, to);
 
-	r = r < 0 ? r : run_updater_look(to, &update);
 	if (r == 0) {
 		line->texts++;
 		run_add(line, "--product", to);
 		line->updater->argv[line->updater->count++] = "--product";
 		line->updater->argv[line->updater->count++] = to;
-		line->update = line->update || update;
+		line->update = line->update || run_updater_wanted(to);
 	}
 	return r;
 }

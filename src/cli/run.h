@@ -115,11 +115,8 @@ struct run_updater {
 	struct run_backoff backoff;
 };
 
-/* Does this manifest say where its content comes from? 0, or a negative error
- * after saying what is wrong with it: one that is named by hand is not passed
- * over. */
-int run_updater_look(const char *path, bool *ret_wanted)
-	__attribute__((warn_unused_result));
+/* Does this manifest say where its content comes from? */
+bool run_updater_wanted(const char *path) __attribute__((warn_unused_result));
 /* It is to run from now on. */
 void run_updater_begin(struct run_updater *updater);
 /* Reaps it, starts it when that is due. */

@@ -9,30 +9,35 @@
 #include <unistd.h>
 
 #include "base/result.h"
-#include "cli/file.h"
 #include "cli/run.h"
 #include "config/config.h"
 
-int run_updater_look(const char *path, bool *ret_wanted)
+#define UPDATER_FILE 65536u
+
+static bool updater_text(const char *path, char ret_text[UPDATER_FILE],
+			 size_t *ret_length)
 {
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, ret_text, UPDATER_FILE);
+
+	*ret_length = n > 0 ? (size_t)n : 0;
+	return n > 0;
+}
+
+bool run_updater_wanted(const char *path)
+{
+	cleanup_free char *text = malloc(UPDATER_FILE);
 	cleanup_free struct manifest *m = malloc(sizeof(*m));
-	cleanup_free char *text = NULL;
 	struct manifest_error error;
 	size_t length;
-	int r = file_read(path, &text, &length);
 
-	if (r < 0 || !m) {
-		return r < 0 ? r : -ENOMEM;
+	if (!text || !m || !updater_text(path, text, &length)) {
+		return false;
 	}
 	manifest_defaults(m);
-	/* Whether it is whole the monitor says: a drop-in may complete it. */
-	r = manifest_parse(text, length, path, m, &error);
-	if (r < 0) {
-		cli_error("%s", error.text);
-		return r;
-	}
-	*ret_wanted = m->content_url[0] && m->content_root[0];
-	return 0;
+	/* What is wrong with it the monitor says. */
+	return manifest_parse(text, length, path, m, &error) == 0 &&
+	       m->content_url[0] && m->content_root[0];
 }
 
 /* In the child. It gives up root by itself. */
