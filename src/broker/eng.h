@@ -227,6 +227,7 @@ struct session {
 	_Atomic uint64_t content_event; /* that is not answered yet; 0 */
 	mono_t content_since;
 	struct handoff_expect content_expect;
+	uint64_t owed;          /* event that it died or fell silent over; 0 */
 	int hung;                       /* what it went silent over; -1 */
 	uint32_t hung_kind;
 	_Atomic uint32_t mode;          /* product: enum bailey_mode */

@@ -194,12 +194,15 @@ static void verdict_release(struct engine *e, struct question *q)
 	}
 }
 
-/* A late opinion of an observing product: only recorded. */
+/* A late opinion of an observing product, or that there will be none: only
+ * recorded. */
 static void verdict_observed(struct engine *e, struct question *q)
 {
 	if (q->would != BAILEY_VERDICT_DENY && q->denied & q->observing) {
 		verdict_denials(e, q);
 		e->view.would_deny++;
+		eng_decision_record(e, q);
+	} else if (!q->owing && q->missed & q->observing) {
 		eng_decision_record(e, q);
 	}
 	verdict_release(e, q);

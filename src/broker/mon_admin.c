@@ -176,10 +176,6 @@ static void send_degradations(const struct mon *m, const struct mon_client *c)
 {
 	uint32_t forced = atomic_load(&m->table->forced);
 
-	if (forced != HANDOFF_NORMAL) {
-		send_degraded(m, c, forced == HANDOFF_OFF ? "off" : "observe",
-			      "by `bailey off` or the kernel's command line");
-	}
 	if (!m->engine_ready) {
 		send_degraded(m, c, "engine", "it is being started");
 	}
@@ -300,6 +296,9 @@ static void product_stop(struct mon *m, uint32_t index)
 	m->product[index].stop_at = mono_add(mono_now(), MONO_S);
 }
 
+#define ADMIN_WORD(sym, num, name) [num] = name,
+static const char *const admin_word[] = { ADMIN_REQUEST_TABLE(ADMIN_WORD) };
+
 static int on_product(struct mon *m, struct mon_client *c,
 		      const struct admin_request *r)
 {
@@ -317,6 +316,8 @@ static int on_product(struct mon *m, struct mon_client *c,
 	if (index < 0) {
 		return ENOENT;
 	}
+	log_notice("%s: %s, by the administrator",
+		   m->product[index].manifest.name, admin_word[r->type]);
 	if (r->type == ADMIN_PRODUCT_START || r->type == ADMIN_PRODUCT_ENABLE) {
 		m->product[index].enabled |= r->type == ADMIN_PRODUCT_ENABLE;
 		product_start(m, (uint32_t)index);

@@ -173,7 +173,7 @@ static int do_import(struct publish *p, const struct pub_args *args)
 	int r = check_name(p, name);
 
 	if (r == 0 && args->operand_count < 3) {
-		pub_error("write: bailey-publish key import NAME FILE [ROLE]");
+		pub_error("write: bailey publish key import NAME FILE [ROLE]");
 		r = -EINVAL;
 	}
 	r = r ? r : read_any(p, name, args->operand[2], &key);
@@ -191,7 +191,7 @@ static int do_import(struct publish *p, const struct pub_args *args)
 static int need_key(struct publish *p, const char *name)
 {
 	if (!pub_key_state(p, name)) {
-		pub_error("there is no key %s; bailey-publish key list shows "
+		pub_error("there is no key %s; bailey publish key list shows "
 			  "them", name);
 		return -ENOENT;
 	}
@@ -242,7 +242,7 @@ static int do_rotate(struct publish *p, const struct pub_args *args)
 	int r = need_key(p, old);
 
 	if (r == 0 && !new) {
-		pub_error("write: bailey-publish key rotate OLD NEW");
+		pub_error("write: bailey publish key rotate OLD NEW");
 		r = -EINVAL;
 	}
 	if (r == 0 && !pub_key_state(p, new)) {
@@ -292,7 +292,7 @@ static int do_threshold(struct publish *p, const struct pub_args *args)
 	int r = pub_role_find(args->operand[1], &role);
 
 	if (r == 0 && (n < 1 || n > (long)PUB_KEYS || strlen(word) > 2)) {
-		pub_error("write: bailey-publish key threshold ROLE N, N from "
+		pub_error("write: bailey publish key threshold ROLE N, N from "
 			  "1 to %u", PUB_KEYS);
 		r = -EINVAL;
 	}
@@ -363,7 +363,7 @@ static int key_run(struct publish *p, const struct pub_args *args)
 			return r ? PUB_UNKNOWN : PUB_YES;
 		}
 	}
-	pub_error("write: bailey-publish key %s", args->command->synopsis);
+	pub_error("write: bailey publish key %s", args->command->synopsis);
 	return PUB_UNKNOWN;
 }
 

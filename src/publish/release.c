@@ -112,7 +112,7 @@ static int refuse(const struct release *r, enum pub_role role)
 
 	pub_role_name(r->p, role, name);
 	if (!in_effect(r, role)) {
-		pub_error("nothing of %s is released yet; run bailey-publish "
+		pub_error("nothing of %s is released yet; run bailey publish "
 			  "release first", name);
 		return PUB_NO;
 	}
@@ -121,7 +121,7 @@ static int refuse(const struct release *r, enum pub_role role)
 		pub_error("hosts would no longer believe %s: its keys change; "
 			  "release all of it together", name);
 	} else {
-		pub_error("%s lacks signatures: %s; run bailey-publish sign",
+		pub_error("%s lacks signatures: %s; run bailey publish sign",
 			  name, missing);
 	}
 	return PUB_NO;

@@ -215,7 +215,7 @@ static int load(struct publish *p, const char *folder)
 	int r = pub_read(p->dir, FILE_STATE, PUB_STATE, &bytes, &length);
 
 	if (r == -ENOENT) {
-		pub_error("%s is not a workspace; make one: bailey-publish "
+		pub_error("%s is not a workspace; make one: bailey publish "
 			  "init --product NAME DIR", folder);
 		return r;
 	}

@@ -616,7 +616,7 @@ static void test_lines(void **state)
 	}
 	expect(0, "for c in init key add policy sign release gate revoke "
 	       "expire prune check; do $B $c --help | grep -q \"^usage: "
-	       "bailey-publish $c\" || exit 1; done");
+	       "bailey publish $c\" || exit 1; done");
 	expect(0, "$B --help | head -n 1; exit ${PIPESTATUS:-0}");
 	expect(2, "$B --help >/dev/full");
 }
