@@ -34,7 +34,7 @@
 /* It looks at the last field for what is neither evil nor called good. */
 #define CRASHES EVIL "when 1 is /good allow\nwhen 21 is 1 deny\n"
 
-static const char *build, *source;
+static const char *build, *source, *reload;
 static struct host host;
 static struct vendor vendor;
 static struct web *web;
@@ -518,8 +518,8 @@ static void make_manifest(char ret_path[160])
 		"hold = 64\n[see]\nfiles = all\n"
 		"[jail]\nprofile = c\nmemory = 32M\ntasks = 4\nfiles = 64\n"
 		"[content]\npath = %s/base\nurl = %s/brittle\n"
-		"root = %s/root.json\nreload = parallel\n", build,
-		host.env.base, web->url, host.env.base);
+		"root = %s/root.json\nreload = %s\n", build,
+		host.env.base, web->url, host.env.base, reload);
 	assert_int_equal(fclose(out), 0);
 }
 
@@ -584,8 +584,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_users_file_takes_no_version_back),
 	};
 
-	if (argc < 3) {
-		fputs("usage: test_content BUILD SOURCE [TEST]\n", stderr);
+	if (argc < 4) {
+		fputs("usage: test_content BUILD SOURCE RELOAD [TEST]\n",
+		      stderr);
 		return 2;
 	}
 	if (geteuid() != 0) {
@@ -594,6 +595,7 @@ int main(int argc, char **argv)
 	}
 	build = argv[1];
 	source = argv[2];
-	cmocka_set_test_filter(argc > 3 ? argv[3] : NULL);
+	reload = argv[3];
+	cmocka_set_test_filter(argc > 4 ? argv[4] : NULL);
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
