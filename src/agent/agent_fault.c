@@ -430,24 +430,30 @@ void agent_on_questions(struct agent_product_state *p,
 	}
 }
 
-/* If the version is on trial it goes, and with it the product observes no
- * longer than it is asked. A former agent may have been told before: then it is
- * in quarantine already. */
+/* A former agent was told, or another fault came first. */
+static bool was_tried(const struct agent_product_state *p,
+		      const uint8_t hash[VERSION_HASH])
+{
+	const struct state_version *v = state_find(store_state(p->store),
+						   hash);
+
+	return v && v->state == STATE_QUARANTINED &&
+	       (v->by == STATE_BY_TRIAL || v->by == STATE_BY_RECOVERY);
+}
+
+/* If the version is on trial it goes, and the product observes no longer than
+ * it is asked; also if that could not be written now, and it goes later. */
 void agent_on_alarm(struct agent_product_state *p,
 		    const struct agent_message *m)
 {
-	const struct state_version *v;
+	bool tried = is_tried(p, m->hash);
 
-	if (is_tried(p, m->hash)) {
+	p->denied = tried || was_tried(p, m->hash);
+	memcpy(p->denied_hash, m->hash, VERSION_HASH);
+	if (tried) {
 		quarantine(p, m->hash, DENIED);
 	}
-	v = state_find(store_state(p->store), m->hash);
-	if (v && v->state == STATE_QUARANTINED &&
-	    (v->by == STATE_BY_TRIAL || v->by == STATE_BY_RECOVERY)) {
-		p->denied = true;
-		memcpy(p->denied_hash, m->hash, VERSION_HASH);
-		agent_believe(p);
-	}
+	agent_believe(p);
 }
 
 void agent_believe(struct agent_product_state *p)
