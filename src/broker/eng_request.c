@@ -440,49 +440,33 @@ static int on_log(struct engine *e, struct session *s, struct request *r)
 #define PHASE(p) (1u << SESSION_##p)
 #define ANY (PHASE(CONNECTED) | PHASE(SERVING))
 
-/* element: size of one; 0: the handler checks. max: elements at most. */
 static const struct {
 	int (*act)(struct engine *, struct session *, struct request *);
 	uint32_t phases;
-	size_t element;
-	uint32_t min, max;
 } request_table[] = {
-	[WIRE_REQUEST_HELLO] = { on_hello, PHASE(EMPTY),
-				 sizeof(struct wire_hello), 1, 1 },
-	[WIRE_REQUEST_SUBSCRIBE] = { on_subscribe, ANY,
-				     sizeof(struct bailey_subscription), 0,
-				     WIRE_SUBSCRIPTIONS },
-	[WIRE_REQUEST_MUTE] = { on_mute, ANY, sizeof(struct bailey_mute), 1,
-				WIRE_MUTES },
-	[WIRE_REQUEST_UNMUTE] = { on_unmute, ANY, sizeof(struct bailey_mute), 1,
-				  WIRE_MUTES },
-	[WIRE_REQUEST_READY] = { on_ready, ANY, 0, 0, 0 },
-	[WIRE_REQUEST_TEXT_BEGIN] = { on_text_begin, ANY, 0, 0, 0 },
-	[WIRE_REQUEST_TEXT_ADD] = { on_text_add, ANY, 1, 1, WIRE_REQUEST_MAX },
-	[WIRE_REQUEST_TEXT_COMMIT] = { on_text_commit, ANY, 0, 0, 0 },
-	[WIRE_REQUEST_SET_BEGIN] = { on_set_begin, ANY,
-				     sizeof(struct wire_set), 1, 1 },
-	[WIRE_REQUEST_SET_ADD] = { on_set_add, ANY, 0, 1, WIRE_REQUEST_MAX },
-	[WIRE_REQUEST_SET_REMOVE] = { on_set_remove, ANY, 0, 1,
-				      WIRE_REQUEST_MAX },
-	[WIRE_REQUEST_SET_COMMIT] = { on_set_commit, ANY, 0, 0, 0 },
-	[WIRE_REQUEST_CONTENT_DONE] = { on_content_done, PHASE(SERVING),
-					sizeof(struct wire_content_done), 1,
-					1 },
-	[WIRE_REQUEST_LOG] = { on_log, ANY, sizeof(struct wire_log), 1, 1 },
+	[WIRE_REQUEST_HELLO] = { on_hello, PHASE(EMPTY) },
+	[WIRE_REQUEST_SUBSCRIBE] = { on_subscribe, ANY },
+	[WIRE_REQUEST_MUTE] = { on_mute, ANY },
+	[WIRE_REQUEST_UNMUTE] = { on_unmute, ANY },
+	[WIRE_REQUEST_READY] = { on_ready, ANY },
+	[WIRE_REQUEST_TEXT_BEGIN] = { on_text_begin, ANY },
+	[WIRE_REQUEST_TEXT_ADD] = { on_text_add, ANY },
+	[WIRE_REQUEST_TEXT_COMMIT] = { on_text_commit, ANY },
+	[WIRE_REQUEST_SET_BEGIN] = { on_set_begin, ANY },
+	[WIRE_REQUEST_SET_ADD] = { on_set_add, ANY },
+	[WIRE_REQUEST_SET_REMOVE] = { on_set_remove, ANY },
+	[WIRE_REQUEST_SET_COMMIT] = { on_set_commit, ANY },
+	[WIRE_REQUEST_CONTENT_DONE] = { on_content_done, PHASE(SERVING) },
+	[WIRE_REQUEST_LOG] = { on_log, ANY },
 };
 
 static bool request_fits(const struct session *s, const struct request *r)
 {
 	const uint32_t types = sizeof(request_table) / sizeof(*request_table);
 
-	return r->head.type < types && request_table[r->head.type].act &&
-	       (request_table[r->head.type].phases & 1u << s->phase) &&
-	       r->head.count >= request_table[r->head.type].min &&
-	       r->head.count <= request_table[r->head.type].max &&
-	       (!request_table[r->head.type].element ||
-		r->size == r->head.count *
-				   request_table[r->head.type].element);
+	return wire_request_fits(&r->head, r->size) && r->head.type < types &&
+	       request_table[r->head.type].act &&
+	       (request_table[r->head.type].phases & 1u << s->phase);
 }
 
 static bool request_flood(struct session *s)

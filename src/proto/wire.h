@@ -31,8 +31,11 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include <bailey/client.h>
 #include <bailey/event.h>
 
 #define WIRE_VERSION 1u
@@ -141,26 +144,29 @@ static_assert((WIRE_ANSWERS & (WIRE_ANSWERS - 1)) == 0, "power of two");
  * header first; the engine answers each with one struct wire_reply. The
  * product never sends descriptors; any that it sends end the session.
  *
- * X(SYMBOL, number, "name", payload after the header)
+ * X(SYMBOL, number, "name", payload after the header: size of an element,
+ *   fewest and most elements). Size 0: whoever reads it checks.
  */
 #define WIRE_REQUEST_TABLE(X)                                                 \
-	X(HELLO, 1, "hello")            /* struct wire_hello */               \
-	X(SUBSCRIBE, 2, "subscribe")    /* struct bailey_subscription[] */    \
-	X(MUTE, 3, "mute")              /* struct bailey_mute[] */            \
-	X(UNMUTE, 4, "unmute")          /* struct bailey_mute[] */            \
-	X(READY, 5, "ready")            /* nothing */                         \
-	X(TEXT_BEGIN, 6, "text-begin")  /* nothing: rule text follows */      \
-	X(TEXT_ADD, 7, "text-add")      /* bytes */                           \
-	X(TEXT_COMMIT, 8, "text-commit") /* nothing; reply.detail = line */   \
-	X(SET_BEGIN, 9, "set-begin")    /* struct wire_set */                 \
-	X(SET_ADD, 10, "set-add")       /* members */                         \
-	X(SET_REMOVE, 11, "set-remove") /* members */                         \
-	X(SET_COMMIT, 12, "set-commit") /* nothing */                         \
-	X(LOG, 13, "log")               /* struct wire_log; never answered */  \
-	X(CONTENT_DONE, 14, "content-done") /* struct wire_content_done */
+	X(HELLO, 1, "hello", sizeof(struct wire_hello), 1, 1)                 \
+	X(SUBSCRIBE, 2, "subscribe",                                          \
+	  sizeof(struct bailey_subscription), 0, WIRE_SUBSCRIPTIONS)          \
+	X(MUTE, 3, "mute", sizeof(struct bailey_mute), 1, WIRE_MUTES)         \
+	X(UNMUTE, 4, "unmute", sizeof(struct bailey_mute), 1, WIRE_MUTES)     \
+	X(READY, 5, "ready", 0, 0, 0)                                         \
+	X(TEXT_BEGIN, 6, "text-begin", 0, 0, 0) /* rule text follows */       \
+	X(TEXT_ADD, 7, "text-add", 1, 1, WIRE_REQUEST_MAX)                    \
+	X(TEXT_COMMIT, 8, "text-commit", 0, 0, 0) /* reply.detail: line */    \
+	X(SET_BEGIN, 9, "set-begin", sizeof(struct wire_set), 1, 1)           \
+	X(SET_ADD, 10, "set-add", 0, 1, WIRE_REQUEST_MAX) /* members */       \
+	X(SET_REMOVE, 11, "set-remove", 0, 1, WIRE_REQUEST_MAX) /* members */ \
+	X(SET_COMMIT, 12, "set-commit", 0, 0, 0)                              \
+	X(LOG, 13, "log", sizeof(struct wire_log), 1, 1) /* never answered */ \
+	X(CONTENT_DONE, 14, "content-done",                                   \
+	  sizeof(struct wire_content_done), 1, 1)
 
 enum wire_request_type {
-#define WIRE_ENUM(sym, num, name) WIRE_REQUEST_##sym = num,
+#define WIRE_ENUM(sym, num, name, size, least, most) WIRE_REQUEST_##sym = num,
 	WIRE_REQUEST_TABLE(WIRE_ENUM)
 #undef WIRE_ENUM
 };
@@ -198,6 +204,29 @@ struct wire_log {
 	uint32_t dropped;       /* lines that were not sent before this */
 	char text[WIRE_LOG_TEXT];
 };
+
+/* Is there such a request, and does so much of a payload belong to it? */
+static inline bool wire_request_fits(const struct wire_request *head,
+				     size_t size)
+{
+	static const struct {
+		size_t element;
+		uint32_t least, most;
+		bool known;
+	} table[] = {
+#define WIRE_SHAPE(sym, num, name, size, least, most)                         \
+	[num] = { size, least, most, true },
+		WIRE_REQUEST_TABLE(WIRE_SHAPE)
+#undef WIRE_SHAPE
+	};
+
+	return head->type < sizeof(table) / sizeof(*table) &&
+	       table[head->type].known &&
+	       head->count >= table[head->type].least &&
+	       head->count <= table[head->type].most &&
+	       (!table[head->type].element ||
+		size == head->count * table[head->type].element);
+}
 
 /* In the reply to HELLO, descriptors in this order by SCM_RIGHTS. Absent
  * directories are left out and their bit in `directories` is clear. */
