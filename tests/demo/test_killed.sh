@@ -15,6 +15,7 @@ bad=0 all='' base=''
 
 descend() { # PID: it and all below it
 	echo "$1"
+	# shellcheck disable=SC2013 # pids, on one line
 	for child in $(cat "/proc/$1/task/"*/children 2>/dev/null); do
 		descend "$child"
 	done
@@ -50,8 +51,9 @@ wait_for() { # COMMAND...: within 20 s
 	return 1
 }
 
+# shellcheck disable=SC2317 # called by wait_for
 protects() { grep -q 'bailey run: protects' "$out"; }
-# shellcheck disable=SC2086
+# shellcheck disable=SC2086,SC2317
 nobody() { [ -z "$(living $all)" ]; }
 
 for victim in script demo; do

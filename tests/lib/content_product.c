@@ -11,7 +11,7 @@
  *   crash-at N      die at the Nth question
  *   crash-on WORD   die at a file that holds WORD
  *   defer           answer nothing at once
- *   rule TEXT       publish this rule of bailey.rules(5)
+ *   broker-rule TEXT   publish this rule of bailey.rules(5)
  *
  * A fault of its own: it dies at files that hold BOTH, whatever its content.
  */
@@ -56,7 +56,7 @@ static void rules_read(int directory, struct rules *ret_rules)
 		(void)sscanf(line, "deny %63s", ret_rules->deny);
 		(void)sscanf(line, "crash-on %63s", ret_rules->crash_on);
 		(void)sscanf(line, "crash-at %ld", &ret_rules->crash_at);
-		(void)sscanf(line, "rule %127[^\n]", ret_rules->rule);
+		(void)sscanf(line, "broker-rule %127[^\n]", ret_rules->rule);
 		ret_rules->defer |= strcmp(line, "defer") == 0;
 		ret_rules->deny_all |= strcmp(line, "deny-all") == 0;
 		ret_rules->crash_load |= strcmp(line, "crash-load") == 0;

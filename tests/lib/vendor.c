@@ -115,7 +115,7 @@ int vendor_add(struct vendor *vendor, const struct vendor_version *version)
 
 	snprintf(fields, sizeof(fields), "%u", version->fields);
 	snprintf(events, sizeof(events), "%u", version->events);
-	/* the list ends with a null: so the option that may be absent is last */
+	/* the list ends with a null: the option that may be absent is last */
 	r = PUBLISH(vendor, "add", "--schema", version->schema, "--fields",
 		    fields, "--bake", version->bake, "--min-events", events,
 		    "--corpus", version->corpus, version->content,

@@ -121,11 +121,11 @@ static void does_the_manifest_count_in_preflight(void **state)
 	static const struct word words[] = {
 		{ "defer\n", MANIFEST_ALLOW, "/", "evil: allow, expected" },
 		{ "defer\n", MANIFEST_DENY, "/", NULL },
-		{ "deny EVIL\nrule deny any path-prefix \"/a/\"\n",
+		{ "deny EVIL\nbroker-rule deny any path-prefix \"/a/\"\n",
 		  MANIFEST_ALLOW, "", "rule refused" },
-		{ "deny EVIL\nrule deny any path-prefix \"/a/\"\n",
+		{ "deny EVIL\nbroker-rule deny any path-prefix \"/a/\"\n",
 		  MANIFEST_ALLOW, "/b", "rule refused" },
-		{ "deny EVIL\nrule deny any path-prefix \"/a/\"\n",
+		{ "deny EVIL\nbroker-rule deny any path-prefix \"/a/\"\n",
 		  MANIFEST_ALLOW, "/a", NULL },
 	};
 

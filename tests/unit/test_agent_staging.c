@@ -227,7 +227,7 @@ static void revert(struct host *host, const uint8_t hash[32])
 }
 
 /* A version whose copy takes a while: what is asked meanwhile is answered, a
- * revert does not wait, and one that is killed meanwhile leaves nothing half. */
+ * revert does not wait, and an agent that is killed leaves nothing half. */
 static void does_it_serve_while_it_copies(void **state)
 {
 	struct content_repo *repo = content_repo_new();

@@ -1,52 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Does each answer reach the ring as said, once, and only in time? */
 #include <errno.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include <bailey/client.h>
-
 #include "base/mono.h"
-#include "lib/fake_broker.h"
+#include "client_case.h"
 
 #define ALLOW BAILEY_VERDICT_ALLOW
 #define DENY BAILEY_VERDICT_DENY
 #define ONCE BAILEY_SCOPE_ONCE
-
-struct pair {
-	struct fake *fake;
-	struct bailey_client *client;
-};
-
-static int setup(void **state)
-{
-	struct pair *pair = calloc(1, sizeof(*pair));
-
-	assert_non_null(pair);
-	pair->fake = fake_start(NULL);
-	assert_int_equal(bailey_client_connect(&pair->client, BAILEY_API, "",
-					       0), 0);
-	*state = pair;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct pair *pair = *state;
-
-	bailey_client_close(pair->client);
-	fake_stop(pair->fake);
-	free(pair);
-	return 0;
-}
 
 /* A question in a slot whose deadline is so many ms away; 0: none. */
 static struct bailey_event *ask(struct pair *pair, uint32_t slot, int ms)

@@ -3,52 +3,18 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include <bailey/client.h>
-
-#include "lib/fake_broker.h"
+#include "client_case.h"
 
 #define Q WIRE_EVENT_QUESTION
 #define OPEN BAILEY_EVENT_FILE_OPEN
 #define EXITED BAILEY_EVENT_PROCESS_EXIT
-
-struct pair {
-	struct fake *fake;
-	struct bailey_client *client;
-};
-
-static int setup(void **state)
-{
-	struct pair *pair = calloc(1, sizeof(*pair));
-
-	assert_non_null(pair);
-	pair->fake = fake_start(NULL);
-	assert_int_equal(bailey_client_connect(&pair->client, BAILEY_API, "",
-					       0), 0);
-	*state = pair;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct pair *pair = *state;
-
-	bailey_client_close(pair->client);
-	fake_stop(pair->fake);
-	free(pair);
-	return 0;
-}
 
 static struct bailey_event *next(struct pair *pair)
 {

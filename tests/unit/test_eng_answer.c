@@ -1,59 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What becomes of a question, by what products say and when they say it? */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-
-#include <cmocka.h>
-
-#include "lib/replay_engine.h"
-
-#define ALLOW BAILEY_VERDICT_ALLOW
-#define DENY BAILEY_VERDICT_DENY
-#define NONE BAILEY_VERDICT_NONE
-#define PID REPLAY_PID
-
-static struct replay *r;
-static struct replay_product p[2];
-static struct manifest manifest;
-
-static int setup(void **state)
-{
-	r = replay_start(0);
-	replay_process(r, PID, 1000, 77);
-	replay_manifest(&manifest, "first");
-	memset(p, 0, sizeof(p));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	for (size_t i = 0; i < 2; i++) {
-		if (p[i].events) {
-			replay_product_close(&p[i]);
-		}
-	}
-	replay_stop(r);
-	return 0;
-}
-
-static void serve(void)
-{
-	replay_product_serve(r, &p[0], 0, &manifest);
-}
-
-static void serve_two(void)
-{
-	struct manifest second = manifest;
-
-	serve();
-	snprintf(second.name, sizeof(second.name), "second");
-	replay_product_serve(r, &p[1], 1, &second);
-}
+#include "eng_case.h"
 
 static uint32_t ask_as(const char *content, int32_t pid)
 {
@@ -74,11 +21,6 @@ static const struct wire_event *taken(struct replay_product *product)
 
 	assert_non_null(w);
 	return w;
-}
-
-static void assert_answer(uint32_t question, enum bailey_verdict verdict)
-{
-	assert_int_equal(replay_answer(r, question), verdict);
 }
 
 static void assert_idle(void)
@@ -116,7 +58,7 @@ static void assert_fault(enum session_fault fault)
 
 static void nobody_asks_so_it_is_allowed(void **state)
 {
-	assert_answer(ask("x"), ALLOW);
+	is_answered(ask("x"), ALLOW);
 	assert_idle();
 }
 
@@ -127,18 +69,18 @@ static void does_an_answer_reach_the_kernel(void **state)
 
 	serve();
 	q = ask("good");
-	assert_answer(q, NONE);
+	is_answered(q, NONE);
 	w = taken(&p[0]);
 	assert_int_equal(w->kind, BAILEY_EVENT_FILE_OPEN);
 	assert_int_equal(w->number[BAILEY_FIELD_PID], PID);
 	assert_int_equal(w->number[BAILEY_FIELD_UID], 1000);
 	replay_judge(&p[0], w, ALLOW);
 	replay_turn(r);
-	assert_answer(q, ALLOW);
+	is_answered(q, ALLOW);
 	q = ask("evil");
 	replay_judge(&p[0], taken(&p[0]), DENY);
 	replay_turn(r);
-	assert_answer(q, DENY);
+	is_answered(q, DENY);
 	assert_int_equal(replay_denial(r)->deciders, 1);
 	assert_int_equal(replay_denial(r)->by, VIEW_BY_PRODUCT);
 	assert_string_equal(replay_denial(r)->product, "first");
@@ -156,10 +98,10 @@ static void does_any_deny_win(void **state)
 	w[1] = taken(&p[1]);
 	replay_judge(&p[0], w[0], ALLOW);
 	replay_turn(r);
-	assert_answer(q, NONE);         /* the second has not said yet */
+	is_answered(q, NONE);         /* the second has not said yet */
 	replay_judge(&p[1], w[1], DENY);
 	replay_turn(r);
-	assert_answer(q, DENY);
+	is_answered(q, DENY);
 	assert_int_equal(replay_denial(r)->deciders, 2);
 	assert_string_equal(replay_denial(r)->product, "second");
 	assert_idle();
@@ -173,7 +115,7 @@ static void does_a_deny_wait_for_nobody(void **state)
 	q = ask("evil");
 	replay_judge(&p[0], taken(&p[0]), DENY);
 	replay_turn(r);
-	assert_answer(q, DENY);
+	is_answered(q, DENY);
 	replay_judge(&p[1], taken(&p[1]), ALLOW);
 	assert_idle();
 	assert_int_equal(r->e->session[1].view.late, 0);
@@ -190,10 +132,10 @@ static void does_a_missed_deadline_get_the_fallback(void **state)
 	q = ask("slow");
 	replay_advance(r->group, 99);
 	replay_turn(r);
-	assert_answer(q, NONE);
+	is_answered(q, NONE);
 	replay_advance(r->group, 2);
 	replay_turn(r);
-	assert_answer(q, DENY);
+	is_answered(q, DENY);
 	assert_int_equal(replay_denial(r)->by, VIEW_BY_MISS);
 	assert_int_equal(replay_denial(r)->missed, 1);
 	assert_int_equal(r->e->view.missed, 1);
@@ -211,12 +153,12 @@ static void is_a_miss_recorded_though_nobody_watches(void **state)
 	q = ask("good");
 	replay_judge(&p[0], taken(&p[0]), ALLOW);
 	replay_turn(r);
-	assert_answer(q, ALLOW);
+	is_answered(q, ALLOW);
 	assert_int_equal(r->e->events.head, 0);
 	q = ask("slow");
 	replay_advance(r->group, 101);
 	replay_turn(r);
-	assert_answer(q, ALLOW);
+	is_answered(q, ALLOW);
 	assert_int_equal(r->e->denials.head, 0);
 	assert_int_equal(r->e->events.head, 1);
 	assert_int_equal(d->missed, 1);
@@ -234,7 +176,7 @@ static void is_a_missing_opinion_recorded_in_observe_mode(void **state)
 	manifest.mode = BAILEY_MODE_OBSERVE;
 	serve();
 	q = ask("slow");
-	assert_answer(q, ALLOW);
+	is_answered(q, ALLOW);
 	assert_int_equal(r->e->events.head, 0);
 	replay_product_close(&p[0]);
 	replay_turn(r);
@@ -261,7 +203,7 @@ static void is_a_fallback_never_cached(void **state)
 	replay_turn(r);
 	replay_advance(r->group, 101);
 	replay_turn(r);
-	assert_answer(q, ALLOW);
+	is_answered(q, ALLOW);
 	replay_verdict(&p[0], taken(&p[0]), ALLOW, BAILEY_SCOPE_OBJECT);
 	replay_turn(r);
 	assert_int_equal(r->e->session[0].view.late, 1);
@@ -282,7 +224,7 @@ static void is_a_second_answer_only_counted(void **state)
 	replay_verdict(&p[0], w, ALLOW, 0);
 	replay_verdict(&p[0], w, DENY, 0);
 	replay_turn(r);
-	assert_answer(q, ALLOW);
+	is_answered(q, ALLOW);
 	assert_int_equal(r->e->session[0].view.late, 1);
 	assert_int_equal(r->e->session[0].phase, SESSION_SERVING);
 	replay_release(&p[0], w);
@@ -304,16 +246,16 @@ static void does_extend_move_the_deadline_up_to_the_maximum(void **state)
 	replay_turn(r);
 	replay_advance(r->group, 390);
 	replay_turn(r);
-	assert_answer(q, NONE);
+	is_answered(q, NONE);
 	a.ms = UINT32_MAX;
 	replay_say(&p[0], &a);
 	replay_turn(r);
 	replay_advance(r->group, 600);
 	replay_turn(r);
-	assert_answer(q, NONE);
+	is_answered(q, NONE);
 	replay_advance(r->group, 11);
 	replay_turn(r);
-	assert_answer(q, ALLOW);
+	is_answered(q, ALLOW);
 	assert_idle();
 }
 
@@ -326,7 +268,7 @@ static void does_defer_answer_at_once_without_a_miss(void **state)
 	q = ask("later");
 	say(WIRE_ANSWER_DEFER, taken(&p[0]));
 	replay_turn(r);
-	assert_answer(q, DENY);
+	is_answered(q, DENY);
 	assert_int_equal(r->e->session[0].view.missed, 0);
 	assert_int_equal(r->e->session[0].view.deferred, 1);
 	assert_int_equal(r->e->session[0].view.held, 1);
@@ -342,7 +284,7 @@ static void is_a_release_without_a_verdict_a_miss_now(void **state)
 	q = ask("dropped");
 	replay_release(&p[0], taken(&p[0]));
 	replay_turn(r);
-	assert_answer(q, DENY);
+	is_answered(q, DENY);
 	assert_int_equal(r->e->session[0].view.missed, 1);
 	assert_int_equal(r->e->session[0].phase, SESSION_SERVING);
 	assert_idle();
@@ -386,10 +328,10 @@ static void does_a_revised_deny_hold_while_the_object_stays(void **state)
 			w->number[BAILEY_FIELD_OBJECT_GENERATION] };
 	replay_say(&p[0], &a);
 	replay_turn(r);
-	assert_answer(q, ALLOW);
+	is_answered(q, ALLOW);
 	q = replay_open(r, file, PID);
 	replay_turn(r);
-	assert_answer(q, DENY);
+	is_answered(q, DENY);
 	assert_int_equal(r->e->session[0].view.late, 0);
 	a.object.inode++;               /* it was never asked about that */
 	replay_say(&p[0], &a);
@@ -415,7 +357,7 @@ static void fault_of(struct wire_answer a, enum session_fault fault)
 	}
 	replay_say(&p[0], &a);
 	assert_fault(fault);
-	assert_answer(q, ALLOW);        /* its fallback, at once */
+	is_answered(q, ALLOW);        /* its fallback, at once */
 	assert_idle();
 }
 
@@ -497,20 +439,20 @@ static void is_a_suspect_asked_one_question_at_a_time(void **state)
 
 	serve();
 	miss_one(&q);
-	assert_answer(q, ALLOW);
+	is_answered(q, ALLOW);
 	assert_int_equal(r->e->session[0].view.state, VIEW_STATE_SUSPECT);
 	w = taken(&p[0]);
 	q = ask_as("probe", PID + 1);
-	assert_answer(q, NONE);
+	is_answered(q, NONE);
 	assert_non_null(replay_take(&p[0]));
 	q = ask_as("no probe", PID + 2);
-	assert_answer(q, ALLOW);
+	is_answered(q, ALLOW);
 	assert_null(replay_take(&p[0]));
 	replay_judge(&p[0], w, ALLOW);  /* any answer: it lives */
 	replay_turn(r);
 	assert_int_equal(r->e->session[0].view.state, VIEW_STATE_SERVING);
 	q = ask_as("as before", PID + 3);
-	assert_answer(q, NONE);
+	is_answered(q, NONE);
 	assert_non_null(replay_take(&p[0]));
 }
 
@@ -522,7 +464,7 @@ static void is_a_product_ended_after_two_deadlines(void **state)
 	miss_one(&q);
 	assert_int_equal(r->e->session[0].phase, SESSION_SERVING);
 	miss_one(&q);
-	assert_answer(q, ALLOW);
+	is_answered(q, ALLOW);
 	assert_fault(SESSION_FAULT_HUNG);
 	assert_idle();
 }
@@ -536,12 +478,12 @@ static void does_a_task_wait_for_one_deadline_only(void **state)
 	replay_judge(&p[0], taken(&p[0]), ALLOW);
 	replay_turn(r);
 	q = ask("again");
-	assert_answer(q, ALLOW);        /* at once, though it is asked */
+	is_answered(q, ALLOW);        /* at once, though it is asked */
 	replay_judge(&p[0], taken(&p[0]), DENY);
 	replay_turn(r);
 	replay_advance(r->group, 10001);
 	q = ask("later");
-	assert_answer(q, NONE);
+	is_answered(q, NONE);
 }
 
 /* A product that is slow with one object is not suspect. */
@@ -558,7 +500,7 @@ static void does_another_answer_keep_it_from_suspicion(void **state)
 	replay_turn(r);
 	replay_advance(r->group, 51);
 	replay_turn(r);
-	assert_answer(slow, ALLOW);
+	is_answered(slow, ALLOW);
 	assert_int_equal(r->e->session[0].view.state, VIEW_STATE_SERVING);
 }
 

@@ -1,34 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Is nothing believed that has expired, is what expired here still good for
  * knowing what is older, and does time stand still during an update? */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "lib/tuf_sim.h"
-
-static struct sim *s;
-static struct sim_client c;
-
-static int setup(void **state)
-{
-	s = sim_new();
-	sim_client_init(&c, s);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	sim_client_fini(&c);
-	sim_free(s);
-	return 0;
-}
+#include "tuf_case.h"
 
 /* An expired root is kept: what follows it may not be expired. */
 static void test_root(void **state)
@@ -237,8 +210,6 @@ static void test_wrong_clocks(void **state)
 	s->now = right;
 	sim_expect(&c, sim_refresh(&c), 0);
 }
-
-#define EACH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

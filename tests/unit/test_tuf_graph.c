@@ -2,35 +2,9 @@
 /* Are delegations searched in the order of the specification, each role once;
  * is a role believed only under the keys through which it was reached; and are
  * odd names of roles harmless? */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 #include <openssl/sha.h>
 
-#include "lib/tuf_sim.h"
-
-static struct sim *s;
-static struct sim_client c;
-
-static int setup(void **state)
-{
-	s = sim_new();
-	sim_client_init(&c, s);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	sim_client_fini(&c);
-	sim_free(s);
-	return 0;
-}
+#include "tuf_case.h"
 
 /* "DELEGATOR ROLE", '!' in front: terminating; "=PATTERN" behind: not "*". T
  * is the top-level targets. */
@@ -438,8 +412,6 @@ static void test_each(void **state)
 	assert_int_equal(tuf_each(tuf, fetch, chain, 1, "c/p/code/stop",
 				  collect, text), 77);
 }
-
-#define EACH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -1,34 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Does a threshold count keys, not signatures nor names; are all kinds of keys
  * understood; and does a root change hands only when old and new agree? */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "lib/tuf_sim.h"
-
-static struct sim *s;
-static struct sim_client c;
-
-static int setup(void **state)
-{
-	s = sim_new();
-	sim_client_init(&c, s);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	sim_client_fini(&c);
-	sim_free(s);
-	return 0;
-}
+#include "tuf_case.h"
 
 /* The last publication of role, to be changed; then put_back(). */
 static json_t *take_last(const char *role)
@@ -341,8 +314,6 @@ static void test_another_vendor(void **state)
 	sim_expect(&c, sim_refresh(&c), -EKEYREJECTED);
 	sim_free(other);
 }
-
-#define EACH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

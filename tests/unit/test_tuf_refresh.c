@@ -2,36 +2,10 @@
 /* Does a refresh ask for the right files in the right order, keep what it
  * verified as it came, refuse what is not signed, not of its kind or not listed
  * so, and go on from there the next time? */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "lib/tuf_sim.h"
-
-static struct sim *s;
-static struct sim_client c;
-
-static int setup(void **state)
-{
-	s = sim_new();
-	sim_client_init(&c, s);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	sim_client_fini(&c);
-	sim_free(s);
-	return 0;
-}
+#include "tuf_case.h"
 
 static void test_requests_and_stored_bytes(void **state)
 {
@@ -368,8 +342,6 @@ static void test_facts(void **state)
 	assert_int_equal(facts[4].version, 1);
 	assert_int_equal(tuf_facts(tuf, facts, 1), 5);
 }
-
-#define EACH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

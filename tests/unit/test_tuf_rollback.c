@@ -1,35 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Is nothing accepted that is older than what is trusted, and does a repository
  * that was driven forward by an attacker recover when it rotates its keys? */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "lib/tuf_sim.h"
-
-static struct sim *s;
-static struct sim_client c;
-
-static int setup(void **state)
-{
-	s = sim_new();
-	sim_client_init(&c, s);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	sim_client_fini(&c);
-	sim_free(s);
-	return 0;
-}
+#include "tuf_case.h"
 
 /* The file under this name is what was once published as that version. */
 static void serve_old(const char *name, const char *role, size_t version)
@@ -284,8 +258,6 @@ static void test_there_and_back(void **state)
 	assert_int_equal(sim_trusts(&c, "timestamp"), 2);
 	json_decref(before);
 }
-
-#define EACH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

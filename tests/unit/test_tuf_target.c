@@ -2,37 +2,12 @@
 /* Is a target only ever what its metadata says, is one that is there not
  * fetched again, and does a transfer that broke go on where it stopped? */
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 #include <openssl/sha.h>
 
-#include "lib/tuf_sim.h"
-
-static struct sim *s;
-static struct sim_client c;
-
-static int setup(void **state)
-{
-	s = sim_new();
-	sim_client_init(&c, s);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	sim_client_fini(&c);
-	sim_free(s);
-	return 0;
-}
+#include "tuf_case.h"
 
 static void have(const char *name, const char *text)
 {
@@ -362,8 +337,6 @@ static void test_links_in_the_way(void **state)
 	assert_true(S_ISREG(status.st_mode));
 	assert_int_equal(lstat(elsewhere, &status), -1);
 }
-
-#define EACH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
