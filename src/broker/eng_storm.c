@@ -4,17 +4,17 @@
  *
  * Every answer wakes every waiter of the group, in the kernel: a hundred
  * threads of one user that open all the time are a hundred waiters, each woken
- * by each answer: 0.25 ms on two processors, of whoever answers and of everybody
- * else (an innocent open beside them took 30 ms, 40 times its time alone).
+ * by each answer: 0.25 ms on two processors, of whoever answers and of all
+ * others (an innocent open beside them took 30 ms, 40 times its time alone).
  *
- * So while more questions of one uid wait than STORM_UNREAD for each processor,
- * and another uid asks, too, that uid's answers are kept, and written one by one
- * between the others' questions: none while a product is asked, unless that
- * takes STORM_HOLD_NS, and after each a pause of STORM_PAUSE times what it took.
- * What it gets is what it would have got. Root's are never kept. While a storm
- * lasts the monitor lets the engine go before other tasks; not always, because
- * then it goes before who asked went to sleep, which costs a third (decision
- * 017).
+ * So while more questions of one uid wait than STORM_UNREAD for each
+ * processor, and another uid asks, too, that uid's answers are kept, and
+ * written one by one between the others' questions: none while a product is
+ * asked, unless that takes STORM_HOLD_NS, and after each a pause of STORM_PAUSE
+ * times what it took. What it gets is what it would have got. Root's are never
+ * kept. While a storm lasts the monitor lets the engine go before other tasks;
+ * not always, because then it goes before who asked went to sleep, which costs
+ * a third (decision 017).
  *
  * Reply thread only. Bounds: STORM_KEPT answers, the next one has the first of
  * them written; STORM_UIDS uids, direct-mapped, newest wins. A kept answer
