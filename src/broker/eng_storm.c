@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * eng_storm.c - one user's crowd of askers is answered by the clock
+ * eng_storm.c - one user's crowd of askers waits for the others
  *
  * Every answer wakes every waiter of the group, in the kernel: a hundred
  * threads of one user that open all the time are a hundred waiters, each woken
