@@ -243,17 +243,13 @@ static void look_at_targets(struct check *c, enum pub_role role)
 	json_t *entry;
 
 	json_object_foreach(all, target, entry) {
-		const char *slash = strrchr(target, '/');
-		const char *name = slash ? slash + 1 : target;
 		const char *hash = json_string_value(json_object_get(
 			json_object_get(entry, "hashes"), "sha256"));
 		char path[PUB_PATH], product[VERSION_NAME];
 		enum version_class kind;
 		uint64_t number;
 
-		text_format(path, sizeof(path), "targets/%.*s%s.%s",
-			    (int)(name - target), target, hash ? hash : "",
-			    name);
+		pub_target_file(target, hash ? hash : "", path);
 		if (pub_interrupted() || !file_is(c, path, entry)) {
 			continue;
 		}

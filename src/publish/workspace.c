@@ -82,6 +82,16 @@ void pub_time(int64_t seconds, char ret_text[PUB_TIME])
 	}
 }
 
+void pub_target_file(const char *target, const char *hex,
+		     char ret_path[PUB_PATH])
+{
+	const char *slash = strrchr(target, '/');
+	const char *name = slash ? slash + 1 : target;
+
+	text_format(ret_path, PUB_PATH, "targets/%.*s%s.%s",
+		    (int)(name - target), target, hex, name);
+}
+
 int pub_find_version(const struct publish *p, const char *word,
 		     char ret_hash[VERSION_HEX], enum version_class *ret_kind,
 		     uint64_t *ret_number)
