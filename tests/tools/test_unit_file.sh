@@ -30,6 +30,7 @@ if grep -q '^Memory' "$unit"; then
 	failed=1
 fi
 # The pages that they name are ours, and there.
+# shellcheck disable=SC2013 # pages, one a word
 for page in $(sed -n 's/^Documentation=//p' "$unit" "$updater"); do
 	page=${page#man:}
 	file=$man/${page%(*}.${page#*(}
