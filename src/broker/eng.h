@@ -226,7 +226,6 @@ struct session {
 	_Atomic uint64_t content_event; /* that is not answered yet; 0 */
 	mono_t content_since;
 	struct handoff_expect content_expect;
-	uint64_t owed;          /* event that it died or fell silent over; 0 */
 	int hung;                       /* what it went silent over; -1 */
 	uint32_t hung_kind;
 	_Atomic uint32_t mode;          /* product: enum bailey_mode */
@@ -263,7 +262,7 @@ struct session {
 	/* the reply thread's own */
 	uint32_t question_head, news_head, answers_taken;
 	uint32_t kind_sequence[ENG_KINDS];
-	uint64_t sequence;
+	uint64_t sequence, owed; /* event that it died or fell silent over */
 	uint32_t free_count;
 	uint32_t files_out;     /* descriptors that it has not given back */
 	uint16_t free_slot[WIRE_SLOTS];
