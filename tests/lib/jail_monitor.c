@@ -302,6 +302,7 @@ bool jail_wait_idle(const struct jail_monitor *monitor, int fds)
 {
 	for (int ms = 0; ms < 10000; ms += 10) {
 		if (jail_own_count(monitor) == 1 &&
+		    jail_cgroup_count(getpid()) == 0 &&
 		    (fds < 0 || jail_fd_count(monitor->helper) <= fds)) {
 			return true;
 		}

@@ -55,8 +55,9 @@ ssize_t jail_hear(const struct jail_started *started, char *text, size_t size);
 void jail_hand(const struct jail_started *started, int fd);
 /* Descriptors that a process has open. */
 int jail_fd_count(pid_t pid);
-/* Until the helper has no process below it, and at most that many descriptors
- * open; -1: any. False after 10 s. */
+/* Until the helper has no process below it, no cgroup of this monitor is left,
+ * and the helper has at most that many descriptors open; -1: any. False after
+ * 10 s. */
 bool jail_wait_idle(const struct jail_monitor *monitor, int fds);
 /* Directories named bailey-* below the cgroup hierarchies. */
 int jail_cgroup_count(pid_t monitor);
