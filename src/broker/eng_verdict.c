@@ -107,6 +107,9 @@ bool eng_verdict_brake(struct engine *e, struct session *s,
 	if (!s->manifest.max_denials) {
 		return false;
 	}
+	if (atomic_load(&s->mode) != BAILEY_MODE_ENFORCE) {
+		return true;            /* asked before it was to observe */
+	}
 	if (mono_between(s->denial_window, now) > window) {
 		s->denial_window = now;
 		s->denial_count = 0;
@@ -135,6 +138,7 @@ bool eng_verdict_brake(struct engine *e, struct session *s,
 		}
 		return true;
 	}
+	s->denial_count = 0;            /* for when it is believed again */
 	atomic_store(&s->mode, BAILEY_MODE_OBSERVE);
 	atomic_store(&s->alarm, 1);
 	eng_verdicts_expire(e);

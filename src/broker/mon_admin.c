@@ -305,8 +305,6 @@ static int on_product(struct mon *m, struct mon_client *c,
 	static const uint32_t message[] = {
 		[ADMIN_PRODUCT_SUSPEND] = HANDOFF_PRODUCT_SUSPEND,
 		[ADMIN_PRODUCT_RESUME] = HANDOFF_PRODUCT_SUSPEND,
-		[ADMIN_PRODUCT_OBSERVE] = HANDOFF_PRODUCT_MODE,
-		[ADMIN_PRODUCT_ENFORCE] = HANDOFF_PRODUCT_MODE,
 		[ADMIN_PRODUCT_BYPASS] = HANDOFF_PRODUCT_BYPASS,
 	};
 	int index = admin_product(m, r);
@@ -328,20 +326,20 @@ static int on_product(struct mon *m, struct mon_client *c,
 		product_stop(m, (uint32_t)index);
 		return 0;
 	}
+	if (r->type == ADMIN_PRODUCT_OBSERVE ||
+	    r->type == ADMIN_PRODUCT_ENFORCE) {
+		mon_product_mode(m, (uint32_t)index,
+				 r->type == ADMIN_PRODUCT_ENFORCE
+					 ? BAILEY_MODE_ENFORCE
+					 : BAILEY_MODE_OBSERVE);
+		return 0;
+	}
 	tell = (struct handoff_message){ .type = message[r->type],
 					 .index = (uint32_t)index,
 					 .number = r->number };
 	if (r->type == ADMIN_PRODUCT_SUSPEND ||
 	    r->type == ADMIN_PRODUCT_RESUME) {
 		tell.number = r->type == ADMIN_PRODUCT_SUSPEND;
-	}
-	if (tell.type == HANDOFF_PRODUCT_MODE) {
-		tell.number = r->type == ADMIN_PRODUCT_ENFORCE
-				      ? BAILEY_MODE_ENFORCE
-				      : BAILEY_MODE_OBSERVE;
-		m->product[index].manifest.mode = (uint32_t)tell.number;
-		m->product[index].alarm_wall = 0;
-		mon_agent_product(m, (uint32_t)index);
 	}
 	mon_engine_tell(m, &tell, NULL, 0);
 	return 0;

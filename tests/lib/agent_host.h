@@ -53,6 +53,9 @@ struct host {
 	uint8_t runs[32], former[32];
 	uint32_t runs_try;
 	struct view_product counters;
+	uint32_t deadline_ms;           /* longest that it has */
+	bool observes;                  /* after an alarm */
+	uint8_t denied[32];             /* what raised it */
 	bool counting;                  /* a thousand answers a look */
 	bool denying;                   /* with which all are denials */
 	bool standby_fails;
@@ -116,6 +119,9 @@ void host_version(struct host *host, const uint8_t hash[32], char *ret_text,
 		  size_t size);
 bool host_is_current(const struct host *host, const uint8_t hash[32]);
 
+/* What is asked denies too much: the product observes, until the agent says
+ * that it is to be believed. */
+void host_denies(struct host *host);
 /* The instance that is asked dies over a file that holds text; where there is
  * a former one that is asked, else it comes back with `current`. */
 void host_crash(struct host *host, const char *text);
