@@ -4,9 +4,10 @@
  *
  * Counters of the engine, looked at once a second while a version is on trial
  * and every ten seconds before, become what content/health.h bets on. The
- * engine counts distinct objects and users that were denied; so many
- * observations are made of them, spread over so many users: one user who
- * opens one file a thousand times is one observation of one user.
+ * engine counts distinct objects and users that were denied, and how many of
+ * the objects are one user's who has most; so many observations are made of
+ * them, the rest spread over the other users: one user who opens one file a
+ * thousand times is one observation, and a thousand files are one user's.
  */
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "base/log.h"
 
 #define OBSERVED_MOST 512u      /* a look */
+#define USER_MOST 1u            /* who has most of what was denied */
 #define USER_ALLOWED 1000u      /* where users of allowed answers begin */
 
 bool agent_on_trial(const struct agent_product_state *p)
@@ -98,10 +100,14 @@ static void observations(struct agent_product_state *p,
 {
 	const struct view_product *before = &p->counted;
 	uint64_t objects = more(now->denied_objects, before->denied_objects);
+	uint64_t most = least(objects, more(now->denied_most,
+					    before->denied_most));
 	uint64_t allowed = more(d->answered, d->denied);
+	uint64_t first = now->denied_objects << 20;
 
-	observe(p, objects, now->denied_objects << 20, now->denied_users, 1,
-		true, false);
+	observe(p, most, first, 1, USER_MOST, true, false);
+	observe(p, objects - most, first | OBSERVED_MOST,
+		more(now->denied_users, 1), USER_MOST + 1, true, false);
 	observe(p, allowed, 1ull << 62 | now->answered, 16, USER_ALLOWED,
 		false, false);
 	observe(p, d->missed, 1ull << 61 | now->missed, 16, USER_ALLOWED,

@@ -60,6 +60,7 @@
 #define ENG_KEEP 4096u          /* files never denied: further are not kept */
 #define ENG_MOUNTS 4096u        /* host mount ids: further ones are `foreign` */
 #define ENG_DENIAL_OBJECTS 256u /* distinct objects that a brake counts */
+#define ENG_DENIED_BY 64u       /* users; those who collide are one */
 #define ENG_SKETCH 32u          /* words of a sketch of what was denied: good
 				 * for some 10,000 distinct ones */
 #define ENG_DENIALS HANDOFF_DENIALS     /* ring: the oldest gives way */
@@ -273,6 +274,7 @@ struct session {
 	uint32_t probe;         /* its probing question, or QUESTION_NONE */
 	/* product, all of these */
 	struct eng_sketch denied_object, denied_user;
+	uint64_t denied_by[ENG_DENIED_BY];      /* objects, by user */
 	uint32_t sketched;      /* of which process and content */
 	uint32_t denial_count;  /* distinct objects, in the window */
 	mono_t denial_window;

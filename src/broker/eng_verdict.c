@@ -8,6 +8,8 @@
  * One atomic token decides who answers; after the answer come counters, the
  * record, the cache and the close.
  */
+#include <string.h>
+
 #include "base/hash.h"
 #include "broker/eng.h"
 
@@ -158,14 +160,22 @@ static void verdict_sketch(const struct engine *e, struct session *s,
 	uint64_t user = hash_pair(uid ^ e->seed, 0);
 	const struct session *asked = &e->session[eng_asked(e, s->index)];
 	uint32_t content = asked->index | asked->serial << 8;
+	uint64_t *by = &s->denied_by[user % ENG_DENIED_BY];
+	struct view_product *view = &s->view;
+	uint64_t objects;
 
 	if (s->sketched != content) {
 		s->sketched = content;
 		s->denied_object = (struct eng_sketch){ 0 };
 		s->denied_user = (struct eng_sketch){ 0 };
+		memset(s->denied_by, 0, sizeof(s->denied_by));
+		view->denied_objects = view->denied_most = 0;
 	}
-	s->view.denied_objects = eng_sketch_add(&s->denied_object, object);
-	s->view.denied_users = eng_sketch_add(&s->denied_user, user);
+	objects = eng_sketch_add(&s->denied_object, object);
+	*by += objects - view->denied_objects;
+	view->denied_objects = objects;
+	view->denied_users = eng_sketch_add(&s->denied_user, user);
+	view->denied_most = *by > view->denied_most ? *by : view->denied_most;
 }
 
 /* Which of the denials count; the rest is recorded as would-deny. */

@@ -136,6 +136,7 @@ struct view_engine {
 	X(faults, "sessions ended for breaking the protocol")                 \
 	X(denied_objects, "distinct objects that it denied (estimate)")       \
 	X(denied_users, "distinct users that it denied (estimate)")           \
+	X(denied_most, "of these objects, those of the user who has most")    \
 	X(memory, "bytes resident, of the process that is asked")             \
 	X(cpu_ns, "processor time of that process")
 

@@ -380,7 +380,8 @@ static void view_answer(struct host *host, int client)
 		if (host->denying) {
 			v->denied += 1000;
 			v->denied_objects += 300;
-			v->denied_users = 12;
+			v->denied_most += host->planted ? 299 : 25;
+			v->denied_users = host->planted ? 2 : 12;
 		}
 	}
 	(void)!send(client, v, sizeof(*v), MSG_NOSIGNAL);

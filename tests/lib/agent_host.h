@@ -60,6 +60,7 @@ struct host {
 	uint8_t denied[32];             /* what raised it */
 	bool counting;                  /* a thousand answers a look */
 	bool denying;                   /* with which all are denials */
+	bool planted;                   /* all but one of one user's files */
 	bool standby_fails;
 
 	struct {

@@ -226,9 +226,26 @@ static void is_one_that_denies_everything_reverted(void **state)
 	host_stop(&host);
 }
 
+/* What one user plants, and all the others find nothing. */
+static void is_one_that_finds_what_a_user_planted_kept(void **state)
+{
+	struct host_version second = { 2, "deny EVIL\n# two\n", 20, 1, 500,
+				       CORPUS };
+	uint8_t good[32], next[32];
+	struct host host;
+
+	begin(&host, MANIFEST_RELOAD_PARALLEL, good);
+	host_serve(&host, 200);
+	host.denying = host.planted = true;
+	assert_int_equal(host_submit(&host, &second, next), 0);
+	host_await(&host, next, "good");
+	host_stop(&host);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(is_one_that_finds_what_a_user_planted_kept),
 		cmocka_unit_test(does_a_good_version_become_good),
 		cmocka_unit_test(are_bad_versions_stopped_by_preflight),
 		cmocka_unit_test(does_the_manifest_count_in_preflight),

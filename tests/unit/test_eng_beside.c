@@ -270,6 +270,7 @@ static void are_denials_charged_to_who_owns_the_file(void **state)
 		judge(&old, BAILEY_VERDICT_DENY);
 		assert_int_equal(view->denied_objects, i + 1);
 		assert_int_equal(view->denied_users, users[i]);
+		assert_int_equal(view->denied_most, i ? 2 : 1);
 	}
 }
 

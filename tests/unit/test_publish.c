@@ -63,7 +63,9 @@ static void says(const char *text)
  * for a version with a file `bad', cannot tell for one with `unclear'. */
 static int make_folder(void **state)
 {
-	strcpy(folder, "/tmp/test_publish.XXXXXX");
+	/* hundreds of syncs: where they cost nothing, if there is a place */
+	strcpy(folder, access("/dev/shm", W_OK) == 0
+	       ? "/dev/shm/test_publish.XXXXXX" : "/tmp/test_publish.XXXXXX");
 	if (!mkdtemp(folder)) {
 		return -1;
 	}
@@ -252,9 +254,11 @@ static void test_prune(void **state)
 	make_workspace("pr");
 	release("pr");
 	host("pr.old", "pr", 0);
-	expect(0, "cp -r rules many; cd pr; for i in $(seq 64); do echo $i "
-	       ">../many/a.yar; $B add --schema scan-rules/1 --fields 3 "
-	       "--corpus ../corpus ../many >/dev/null || exit 1; done");
+	/* as if 63 more had been added: the first is not wanted any more */
+	expect(0, "cp -r rules many; cd pr; echo 2 >../many/a.yar; $B add "
+	       "--schema scan-rules/1 --fields 3 --corpus ../corpus ../many; "
+	       "sed -i '/\"code\": \\[/,/},/{/\"code\": \\[/!d}' "
+	       "workspace.json");
 	release("pr");
 	expect(0, "cd pr; $B prune");
 	/* an older file of metadata still names it */
@@ -269,10 +273,10 @@ static void test_prune(void **state)
 	expect(0, "cd pr; rm -r repository/metadata/1.content*; $B prune "
 	       "--dry-run; ls staged | wc -l; ! grep targets/ prune.json");
 	says("0 files would be removed, 0 bytes; 2 wait; 1 staged");
-	says("\n65\n");
+	says("\n2\n");
 	expect(0, "cd pr; $B prune; ls staged | wc -l");
 	says("0 files removed, 0 bytes; 2 wait; 1 staged");
-	says("\n64\n");
+	says("\n1\n");
 	expect(0, "cd pr; $B prune; grep -c 'targets/' prune.json");
 	says("0 files removed, 0 bytes; 2 wait; 0 staged");
 	/* long noted, but published since: from now on */
