@@ -147,12 +147,16 @@ void eng_session_add(struct engine *e, const struct handoff_message *m,
 	eng_enforcing_changed(e);
 }
 
-/* The process is gone. Its rules stay for rules_ttl. */
-void eng_session_gone(struct engine *e, uint32_t index)
+/* The process is gone. Its rules stay for rules_ttl. One that a former engine
+ * left behind may end when its place is another's. */
+void eng_session_gone(struct engine *e, uint32_t index, uint32_t instance)
 {
 	struct session *s = &e->session[index];
 	bool expected_end = s->gone;
 
+	if (s->instance != instance) {
+		return;
+	}
 	/* If it was taken apart already there is nothing to remember. */
 	s->gone = s->phase != SESSION_EMPTY;
 	if (s->phase == SESSION_SERVING) {

@@ -366,8 +366,16 @@ static void is_the_monitors_word_enough(void **state)
 	both();
 	switch_over();
 	q = ask(0);
+	/* Of another, which a former engine left behind: nothing ends. */
 	replay_control(r, &(struct handoff_message){
-		.type = HANDOFF_PRODUCT_GONE, .index = PLACE }, NULL, 0);
+		.type = HANDOFF_PRODUCT_GONE, .index = PLACE, .instance = 1 },
+		       NULL, 0);
+	replay_turn(r);
+	(void)eng_beside_watch(r->e);
+	assert_false(told(HANDOFF_SWITCHED, &m));
+	replay_control(r, &(struct handoff_message){
+		.type = HANDOFF_PRODUCT_GONE, .index = PLACE, .instance = 2 },
+		       NULL, 0);
 	replay_turn(r);
 	(void)eng_beside_watch(r->e);
 	assert_true(told(HANDOFF_SWITCHED, &m));
