@@ -31,6 +31,10 @@ static bool is_active(const struct agent_product_state *p,
 static void restart(struct agent_product_state *p, enum agent_step step)
 {
 	agent_step(p, step, p->manifest.start_s + START_SLACK_S);
+	if (p->frozen) {        /* of no use, and refuses a restart */
+		agent_tell(p, AGENT_TRIAL_END, NULL);
+		p->frozen = false;
+	}
 	if (p->told.reload == MANIFEST_RELOAD_LIVE && p->serving) {
 		agent_tell(p, AGENT_LIVE, NULL);
 	} else {

@@ -51,6 +51,12 @@
 #define WORKERS 1
 #define ENGINES 0
 #define TOGETHER
+#elif defined(ONE)
+#define FAILS 1
+#define MOST 2
+#define WORKERS 0
+#define ENGINES 0
+#define TOGETHER atomic
 #elif defined(ENGINE)
 #define FAILS 1
 #define MOST 1
