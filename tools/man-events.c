@@ -40,7 +40,7 @@ static void head(void)
 {
 	puts(".\\\" SPDX-License-Identifier: Apache-2.0\n"
 	     ".\\\" Made from include/bailey/tables.h by tools/man-events.c.\n"
-	     ".Dd November 22, 2026\n"
+	     ".Dd November 26, 2026\n"
 	     ".Dt BAILEY.EVENT 5\n"
 	     ".Os\n"
 	     ".Sh NAME\n"
@@ -73,6 +73,10 @@ static void fields(void)
 	list_begin();
 	BAILEY_NUMBER_FIELD_TABLE(NUMBER)
 	list_end();
+	puts("Every event has sequence, kind_sequence and time.\n"
+	     "Questions have all fields of the process and of the object, and\n"
+	     "deadline; news of processes have those of the process.\n"
+	     "links, changed and the like are the object's at that moment.");
 	puts(".Ss Fields that are bytes\n"
 	     "Read by\n.Xr bailey_event_string 3 .");
 	list_begin();

@@ -104,7 +104,7 @@ struct bailey_mute {
 	uint32_t kind;          /**< enum bailey_event_kind; 0: every type */
 	uint32_t by;            /**< enum bailey_mute_by */
 	uint32_t reserved;      /**< 0 */
-	uint64_t number;        /**< uid, or pid */
+	uint64_t number;        /**< uid */
 	char path[256];         /**< host path; prefix if it ends with '/' */
 };
 
@@ -171,12 +171,13 @@ int bailey_answer(struct bailey_client *client, struct bailey_event *event,
 int bailey_extend(struct bailey_client *client, struct bailey_event *event,
 		  unsigned ms);
 
-/** Says "not now": the policy answers at once, this is not a miss, and the
- *  event stays held; follow up with bailey_revise(). */
+/** Says "not now": the manifest's on_miss answers at once, this is not a miss,
+ *  and the event stays held; follow up with bailey_revise(). */
 int bailey_defer(struct bailey_client *client, struct bailey_event *event);
 
-/** Says "I know better now" about an object: cached verdicts about it fall;
- *  a deny holds for later questions under the product's own rules' limits. */
+/** Says "I know better now" about an object of an event that is still held:
+ *  cached verdicts about it fall; a deny holds for later questions until the
+ *  object changes. */
 int bailey_revise(struct bailey_client *client,
 		  const struct bailey_object *object,
 		  enum bailey_verdict verdict,

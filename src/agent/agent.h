@@ -161,6 +161,11 @@ struct agent_product_state {
 	uint8_t frozen_hash[VERSION_HASH];
 	uint32_t runs_try;
 
+	/* it denied too much on trial: the product observes until another
+	 * version is asked */
+	bool denied;
+	uint8_t denied_hash[VERSION_HASH];
+
 	/* what the running code stated, once it was tried */
 	bool code_known;
 	char code_schema[SLOT_SCHEMA];
@@ -390,7 +395,10 @@ void agent_on_ended(struct agent_product_state *p,
 		    const struct agent_message *m);
 void agent_on_questions(struct agent_product_state *p,
 			const struct agent_message *m, int *fds, size_t count);
-void agent_on_alarm(struct agent_product_state *p);
+void agent_on_alarm(struct agent_product_state *p,
+		    const struct agent_message *m);
+/* Other content is asked than what an alarm was about: its time is over. */
+void agent_believe(struct agent_product_state *p);
 /* What a former agent was told of and could not judge counts. */
 void agent_faults_lost(struct agent_product_state *p);
 /* Begins the replay of a fault that waits, or counts it. True: begun. */

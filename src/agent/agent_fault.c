@@ -30,6 +30,9 @@
 
 #define QUESTIONS_MS 300u       /* until LAST_QUESTIONS after the end */
 #define OBJECT_BYTES (1u << 20) /* of an object that its key is made of */
+#define LATE_NS MONO_S          /* from a fault to the word of it, but for
+				 * what a hang takes to be known */
+#define DENIED "denials: it denied more than max_denials on trial"
 
 #define PENDING "pending"       /* payloads of notes */
 #define CLEARED "cleared"
@@ -289,13 +292,36 @@ bool agent_faults(struct agent_product_state *p)
 
 /* ---- what the monitor says ---- */
 
-static bool is_pending(const struct agent_product_state *p,
-		       const uint8_t hash[VERSION_HASH])
+/* Whether its failure counts. One that began while it was on trial is told
+ * when it is good already: a death as soon as it was seen, a hang after two
+ * deadlines. Then the trial goes on. */
+static bool is_tried(struct agent_product_state *p,
+		     const uint8_t hash[VERSION_HASH])
 {
-	const struct state_version *v = state_find(store_state(p->store),
-						   hash);
+	struct store_words words = {
+		.by = STATE_BY_TRIAL,
+		.reason = "it failed before it was known to be good",
+	};
+	const struct state_version *v;
 
+	if (store_just_good(p->store, hash, LATE_NS +
+			    2 * p->manifest.deadline_max_ms * MONO_MS)) {
+		log_warning("%s: %s: %s", p->told.name,
+			    agent_short(hash).text, words.reason);
+		agent_changed(p, store_reopen(p->store, hash, &words));
+	}
+	v = state_find(store_state(p->store), hash);
 	return v && v->state == STATE_TRIAL;
+}
+
+/* Without a replay: no single user's doing. */
+static void quarantine(struct agent_product_state *p,
+		       const uint8_t hash[VERSION_HASH], const char *reason)
+{
+	struct store_words words = { .by = STATE_BY_TRIAL, .reason = reason };
+
+	agent_changed(p, store_quarantine(p->store, hash, &words));
+	agent_progress(p, hash, "trial", reason, true, ECANCELED);
 }
 
 /* The end and the questions come in any order: whichever is first makes the
@@ -358,18 +384,19 @@ void agent_on_ended(struct agent_product_state *p,
 	if (m->try == p->runs_try) {
 		p->serving = false;
 	}
-	if (!charged || !is_pending(p, m->hash)) {
+	if (!charged || !is_tried(p, m->hash)) {
 		return;
 	}
-	if (m->fault == AGENT_FAULT_DENIALS || m->fault == AGENT_FAULT_SCHEMA) {
+	if (m->fault == AGENT_FAULT_DENIALS) {
+		quarantine(p, m->hash, DENIED);
+		return;
+	}
+	if (m->fault == AGENT_FAULT_SCHEMA) {
 		char reason[AGENT_WHY];
-		struct store_words words = { .by = STATE_BY_TRIAL,
-					     .reason = reason };
 
 		text_format(reason, sizeof(reason), "%s: %s",
 			    faults[m->fault].name, m->text);
-		agent_changed(p, store_quarantine(p->store, m->hash, &words));
-		agent_progress(p, m->hash, "trial", reason, true, ECANCELED);
+		quarantine(p, m->hash, reason);
 		return;
 	}
 	fault_take(p, m);
@@ -403,20 +430,41 @@ void agent_on_questions(struct agent_product_state *p,
 	}
 }
 
-/* Denials over many objects are no single user's doing. */
-void agent_on_alarm(struct agent_product_state *p)
+/* A former agent was told, or another fault came first. */
+static bool was_tried(const struct agent_product_state *p,
+		      const uint8_t hash[VERSION_HASH])
 {
-	struct store_words words = {
-		.by = STATE_BY_TRIAL,
-		.reason = health_measure_text(HEALTH_DENIALS),
-	};
+	const struct state_version *v = state_find(store_state(p->store),
+						   hash);
 
-	if (agent_on_trial(p)) {
-		uint8_t hash[VERSION_HASH];
+	return v && v->state == STATE_QUARANTINED &&
+	       (v->by == STATE_BY_TRIAL || v->by == STATE_BY_RECOVERY);
+}
 
-		memcpy(hash, p->trial_hash, sizeof(hash));
-		agent_changed(p, store_quarantine(p->store, hash, &words));
-		agent_progress(p, hash, "trial", words.reason, true,
-			       ECANCELED);
+/* If the version is on trial it goes, and the product observes no longer than
+ * it is asked; also if that could not be written now, and it goes later. */
+void agent_on_alarm(struct agent_product_state *p,
+		    const struct agent_message *m)
+{
+	bool tried = is_tried(p, m->hash);
+
+	p->denied = tried || was_tried(p, m->hash);
+	memcpy(p->denied_hash, m->hash, VERSION_HASH);
+	if (tried) {
+		quarantine(p, m->hash, DENIED);
 	}
+	agent_believe(p);
+}
+
+void agent_believe(struct agent_product_state *p)
+{
+	struct agent_message m = { 0 };
+
+	if (!p->denied || !p->serving || !p->runs_known ||
+	    agent_hash_same(p->runs, p->denied_hash)) {
+		return;
+	}
+	p->denied = false;
+	memcpy(m.hash, p->denied_hash, VERSION_HASH);
+	agent_tell(p, AGENT_BELIEVE, &m);
 }

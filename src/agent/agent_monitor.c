@@ -52,7 +52,8 @@ static const char *alarm_text(const struct agent_product_state *p)
 	for (size_t i = 0; i < state->count; i++) {
 		if (state->version[i].reverts > 0) {
 			return "its content was taken back, and no good "
-			       "version is here: it has none";
+			       "version is here: it runs with the manifest's "
+			       "own";
 		}
 	}
 	return "";
@@ -92,7 +93,7 @@ static void message_plain(struct agent_product_state *p,
 		agent_on_ended(p, m);
 		break;
 	case AGENT_PRODUCT_ALARM:
-		agent_on_alarm(p);
+		agent_on_alarm(p, m);
 		break;
 	case AGENT_TRY_READY:
 		on_ready_try(p, m);

@@ -31,11 +31,8 @@ static bool is_active(const struct agent_product_state *p,
 static void restart(struct agent_product_state *p, enum agent_step step)
 {
 	agent_step(p, step, p->manifest.start_s + START_SLACK_S);
-	if (p->frozen) {        /* of no use, and refuses a restart */
-		agent_tell(p, AGENT_TRIAL_END, NULL);
-		p->frozen = false;
-	}
-	if (p->told.reload == MANIFEST_RELOAD_LIVE && p->serving) {
+	if (p->told.reload == MANIFEST_RELOAD_LIVE && p->serving &&
+	    !agent_hash_none(p->target)) {
 		agent_tell(p, AGENT_LIVE, NULL);
 	} else {
 		agent_tell(p, AGENT_RESTART, NULL);
@@ -44,23 +41,29 @@ static void restart(struct agent_product_state *p, enum agent_step step)
 
 bool agent_align(struct agent_product_state *p)
 {
+	static const uint8_t none[VERSION_HASH];
 	const struct state_version *active = state_active(
 						store_state(p->store));
+	/* Without one in use: what the product was installed with. */
+	const uint8_t *hash = active ? active->hash : none;
 
-	if (!p->serving || !p->runs_known || !active ||
-	    agent_hash_same(active->hash, p->runs)) {
+	if (!p->serving || !p->runs_known || agent_hash_same(hash, p->runs)) {
 		return false;
 	}
-	memcpy(p->target, active->hash, VERSION_HASH);
-	if (p->frozen && agent_hash_same(p->frozen_hash, active->hash)) {
+	memcpy(p->target, hash, VERSION_HASH);
+	if (p->frozen && agent_hash_same(p->frozen_hash, hash)) {
 		agent_step(p, AGENT_STEP_RETURNING, SWITCH_S);
 		agent_tell(p, AGENT_SWITCH_BACK, NULL);
-	} else if (p->told.reload == MANIFEST_RELOAD_PARALLEL &&
+	} else if (p->told.reload == MANIFEST_RELOAD_PARALLEL && active &&
 		   active->state == STATE_TRIAL && !p->frozen) {
 		agent_step(p, AGENT_STEP_STANDBY,
 			   p->manifest.start_s + START_SLACK_S);
 		agent_try_parallel(p, active->hash);
 	} else {
+		if (p->frozen) {        /* nobody wants that one any more */
+			agent_tell(p, AGENT_TRIAL_END, NULL);
+			p->frozen = false;
+		}
 		restart(p, AGENT_STEP_RETURNING);
 	}
 	return true;
@@ -359,16 +362,39 @@ static void trial_good(struct agent_product_state *p)
 static void trial_bad(struct agent_product_state *p)
 {
 	enum health_measure why = HEALTH_FAULTS;
-	struct store_words words = { .by = STATE_BY_TRIAL };
+	char reason[AGENT_WHY];
+	struct store_words words = { .by = STATE_BY_TRIAL, .reason = reason };
 	uint8_t hash[VERSION_HASH];
 
 	(void)health_verdict(&p->health, &why);
-	words.reason = health_measure_text(why);
+	text_format(reason, sizeof(reason), "%s: %s",
+		    health_measure_name(why), health_measure_text(why));
 	memcpy(hash, p->trial_hash, sizeof(hash));
 	log_warning("%s: back from %s: %s", p->told.name,
 		    agent_short(hash).text, words.reason);
 	agent_changed(p, store_quarantine(p->store, hash, &words));
 	agent_progress(p, hash, "trial", words.reason, true, ECANCELED);
+}
+
+/* It should go, and none behind it was ever good here: one that is on trial
+ * goes all the same, back to what the product was installed with. One that was
+ * good stays, and there is an alarm. */
+static void first_bad(struct agent_product_state *p,
+		      const struct decide_inputs *in, uint32_t index)
+{
+	const struct decide_version *v = &in->version[index];
+
+	if (v->state != DECIDE_TRIAL) {
+		return;
+	}
+	if (in->verdict == HEALTH_REVERT) {
+		trial_bad(p);
+	} else if (v->flags & (DECIDE_IS_REVOKED | DECIDE_IS_BARRED)) {
+		agent_revert(p, NULL, STATE_BY_PUBLISHER,
+			     decide_reason_text(v->flags & DECIDE_IS_REVOKED
+				     ? DECIDE_BECAUSE_REVOKED
+				     : DECIDE_BECAUSE_QUARANTINED_THERE));
+	}
 }
 
 /* Waiting will not help. */
@@ -420,7 +446,9 @@ static bool act(struct agent_product_state *p, const struct decision *d,
 		}
 		return false;
 	default:
-		if (hash && !is_active(p, hash)) {
+		if (d->reason == DECIDE_BECAUSE_NO_OTHER) {
+			first_bad(p, &i->in, d->target);
+		} else if (hash && !is_active(p, hash)) {
 			agent_progress(p, hash, "wait",
 				       decide_reason_text(d->reason), true,
 				       is_refusal(d->reason) ? EBADMSG : 0);
@@ -530,6 +558,7 @@ void agent_on_ready(struct agent_product_state *p,
 	    p->step == AGENT_STEP_RETURNING) {
 		agent_step(p, AGENT_STEP_IDLE, 0);
 	}
+	agent_believe(p);
 	agent_trial_begin(p);
 	agent_think(p);
 }
@@ -570,6 +599,7 @@ void agent_on_switched_back(struct agent_product_state *p,
 		agent_step(p, AGENT_STEP_IDLE, 0);
 	}
 	p->trial = false;
+	agent_believe(p);
 	/* What ended is told next; a fault is looked at before all else. */
 	p->due = mono_add(mono_now(), 500 * MONO_MS);
 }
@@ -591,6 +621,7 @@ void agent_on_content_done(struct agent_product_state *p,
 	if (m->number == 0) {
 		p->runs_known = true;
 		memcpy(p->runs, m->hash, VERSION_HASH);
+		agent_believe(p);
 		agent_trial_begin(p);
 	} else if (is_active(p, hash)) {
 		/* The former one is still loaded. */
@@ -607,6 +638,9 @@ void agent_on_refused(struct agent_product_state *p,
 {
 	char why[AGENT_WHY];
 
+	if (m->refused == AGENT_BELIEVE) {
+		return;                 /* a person chose meanwhile */
+	}
 	text_format(why, sizeof(why), "the monitor refused: %s", m->text);
 	log_warning("%s: %s", p->told.name, why);
 	if (m->refused == AGENT_TRY_START) {

@@ -16,6 +16,7 @@
 
 #include "agent/preflight_process.h"
 #include "agent/preflight_slot.h"
+#include "content/disk.h"
 
 #define MANIFEST_MOST (64u << 10)
 
@@ -223,8 +224,13 @@ static void drive(const struct manifest *m, const struct preflight_slot *loaded,
 	r = preflight_drive(&plan, ret_outcome, ret_lack,
 			    isatty(STDERR_FILENO) ? progress : NULL);
 	progress_end();
-	if (state >= 0 && rmdir(path) < 0) {
-		fprintf(stderr, "bailey-preflight: left behind: %s\n", path);
+	if (state >= 0) {
+		int left = disk_remove_tree(disk_real(), AT_FDCWD, path);
+
+		if (left < 0) {
+			fprintf(stderr, "bailey-preflight: left behind: %s: "
+				"%s\n", path, strerror(-left));
+		}
 	}
 	if (r < 0) {
 		give_up(m->exec, strerror(-r));

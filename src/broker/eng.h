@@ -56,7 +56,7 @@
 #define ENG_FILES_OUT 64u       /* descriptors with a product, from which on
 				 * late returns end its session */
 #define ENG_RETURN_NS (60 * MONO_S) /* ... after the answer */
-#define ENG_LATE 512u           /* kept answers: the next writes them all */
+#define ENG_LATE 512u           /* kept answers: the next writes the first */
 #define ENG_STORMS 16u          /* uids, direct-mapped */
 #define ENG_KEEP 4096u          /* files never denied: further are not kept */
 #define ENG_MOUNTS 4096u        /* host mount ids: further ones are `foreign` */
@@ -227,6 +227,7 @@ struct session {
 	_Atomic uint64_t content_event; /* that is not answered yet; 0 */
 	mono_t content_since;
 	struct handoff_expect content_expect;
+	uint64_t owed;          /* event that it died or fell silent over; 0 */
 	int hung;                       /* what it went silent over; -1 */
 	uint32_t hung_kind;
 	_Atomic uint32_t mode;          /* product: enum bailey_mode */
@@ -418,8 +419,8 @@ struct engine {
 	struct { uint32_t uid, count; } uid_open[ENG_UIDS];
 	uint32_t unread;        /* at least so many were, at the last read */
 	struct storm storm[ENG_STORMS];
-	uint32_t late_count;
-	mono_t late_until;
+	uint32_t late_first, late_count;
+	mono_t late_until;      /* none of them is written before */
 	struct late late[ENG_LATE];
 	uint16_t late_at[HANDOFF_FDS];  /* place in late[], plus 1 */
 	struct twin twin[ENG_TWINS];
@@ -638,7 +639,11 @@ void eng_storm_answer(struct engine *e, const struct question *q,
 		      enum bailey_verdict verdict);
 /* True: its answer is kept; it is closed behind that. */
 bool eng_storm_close(struct engine *e, int fd);
-void eng_storm_flush(struct engine *e);
+/* When the next kept answer may be written; UINT64_MAX: there is none. */
+mono_t eng_storm_due(const struct engine *e);
+/* Writes one kept answer, if it is time: between two, others come in. True if
+ * it did. */
+bool eng_storm_turn(struct engine *e, mono_t now);
 
 /* ---- eng_closer.c ---- */
 void eng_close_later(struct engine *e, int fd);

@@ -232,6 +232,7 @@ static void answer_alive(struct engine *e, struct session *s)
 	if (s->view.state == VIEW_STATE_SUSPECT) {
 		s->view.state = VIEW_STATE_SERVING;
 		s->view.since_ns = wall_now_ns();
+		s->owed = 0;
 		eng_last_forget(e, s);
 	}
 	s->probe = QUESTION_NONE;
@@ -298,6 +299,7 @@ static void due_suspect(struct engine *e, struct session *s,
 		s->view.state = VIEW_STATE_SUSPECT;
 		s->view.since_ns = wall_now_ns();
 		s->unanswered_since = q->read_at;
+		s->owed = q->id;
 		eng_last_hung(e, s, q);
 	}
 	if (s->probe == q->index) {
@@ -413,6 +415,7 @@ void eng_session_drop(struct engine *e, struct session *s)
 			strikes--;
 			eng_poison_strike(e, q, s);
 		}
+		s->owed = s->owed ? s->owed : q->id;
 		q->owing &= ~bit;
 		q->waiting &= ~bit;
 		q->cacheable = 0;

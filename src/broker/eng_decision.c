@@ -5,7 +5,9 @@
  * The reply thread writes an entry after the answer, then moves `head`; the
  * service thread reads. A reader that was overtaken sees it from `head` and
  * counts what it missed. Denials, and what would have been one, have a ring of
- * their own so that a storm of opens does not wash them away.
+ * their own so that a storm of opens does not wash them away. The other ring
+ * has all that was decided while somebody reads events, and at any time what a
+ * product owed and did not say: its author asks what it stumbled over.
  */
 #include <string.h>
 
@@ -48,11 +50,16 @@ static void decision_exe(const struct engine *e, const struct question *q,
 	d->exe[n] = '\0';
 }
 
-static void decision_product(const struct engine *e, struct view_decision *d)
+/* Who decided or missed it; where nobody waited, who is asked meanwhile. */
+static void decision_product(const struct engine *e, const struct question *q,
+			     struct view_decision *d)
 {
+	uint32_t bits = d->deciders | d->missed;
+
+	bits = bits ? bits : q->observing;
 	d->product[0] = '\0';
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
-		if ((d->deciders | d->missed) & 1u << i) {
+		if (bits & 1u << i) {
 			memcpy(d->product, e->session[i].manifest.name,
 			       sizeof(d->product));
 			return;
@@ -92,7 +99,7 @@ static void decision_write(struct engine *e, struct decisions *ring,
 	memcpy(d->path, q->path, q->path_length);
 	d->path[q->path_length] = '\0';
 	decision_exe(e, q, d);
-	decision_product(e, d);
+	decision_product(e, q, d);
 	d->finding = q->finding;
 	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
 }
@@ -113,8 +120,9 @@ static void decision_tell(struct engine *e)
 void eng_decision_record(struct engine *e, struct question *q)
 {
 	bool denial = q->would == BAILEY_VERDICT_DENY;
+	bool missed = q->missed || q->by == VIEW_BY_POISON;
 
-	if (!denial && !atomic_load_explicit(&e->streaming,
+	if (!denial && !missed && !atomic_load_explicit(&e->streaming,
 					     memory_order_relaxed)) {
 		return;
 	}

@@ -315,12 +315,14 @@ static void service_flush(struct engine *e)
 	}
 }
 
+/* Before anything that may change whose content is asked. Twice does no harm:
+ * a successor tells again what its predecessor died over. */
 static void service_alarms(struct engine *e)
 {
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		struct session *s = &e->session[i];
 
-		if (atomic_exchange(&s->alarm, 0)) {
+		if (atomic_load(&s->alarm)) {
 			snprintf(s->view.last_fault,
 				 sizeof(s->view.last_fault),
 				 "denied more than %u objects in %u s: put "
@@ -331,7 +333,9 @@ static void service_alarms(struct engine *e)
 				  s->view.last_fault);
 			eng_enforcing_changed(e);
 			eng_monitor_tell(&(struct handoff_message){
-				.type = HANDOFF_PRODUCT_ALARM, .index = i });
+				.type = HANDOFF_PRODUCT_ALARM, .index = i,
+				.expect = e->session[eng_asked(e, i)].expect });
+			atomic_store(&s->alarm, 0);
 		}
 	}
 }
@@ -418,6 +422,7 @@ static void service_serve(struct engine *e, const struct pollfd *p)
 		}
 		atomic_store(&e->service_kicked, 0);
 	}
+	service_alarms(e);
 	if (p[1].revents) {
 		service_control(e);
 	}
@@ -430,7 +435,6 @@ static void service_serve(struct engine *e, const struct pollfd *p)
 		}
 	}
 	eng_session_reap(e);
-	service_alarms(e);
 	if (atomic_exchange(&e->stale, 0)) {
 		eng_monitor_tell(&(struct handoff_message){
 			.type = HANDOFF_PROCESSES_STALE });

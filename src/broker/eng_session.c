@@ -134,6 +134,7 @@ void eng_session_add(struct engine *e, const struct handoff_message *m,
 	s->expect = m->expect;
 	atomic_store(&s->fault, SESSION_FAULT_NONE);
 	s->started = mono_now();
+	s->owed = 0;
 	s->instance = m->instance;
 	s->gone = false;
 	s->phase = SESSION_EMPTY;
@@ -145,6 +146,19 @@ void eng_session_add(struct engine *e, const struct handoff_message *m,
 		}
 	}
 	eng_enforcing_changed(e);
+}
+
+/* That it ended says less than how: the monitor's last_exit has that, and an
+ * older fault would stand in front of it. */
+static void session_last_fault(struct engine *e, const struct session *s,
+			       enum session_fault fault)
+{
+	bool ended = fault == SESSION_FAULT_GONE ||
+		     fault == SESSION_FAULT_CLOSED;
+	struct view_product *view = &e->session[s->product].view;
+
+	snprintf(view->last_fault, sizeof(view->last_fault), "%s",
+		 ended ? "" : eng_fault_text(fault));
 }
 
 /* The process is gone. Its rules stay for rules_ttl. One that a former engine
@@ -161,11 +175,9 @@ void eng_session_gone(struct engine *e, uint32_t index, uint32_t instance)
 	s->gone = s->phase != SESSION_EMPTY;
 	if (s->phase == SESSION_SERVING) {
 		uint32_t expected = SESSION_FAULT_NONE;
-		struct view_product *view = &e->session[s->product].view;
 
 		if (!expected_end) {
-			snprintf(view->last_fault, sizeof(view->last_fault),
-				 "%s", eng_fault_text(SESSION_FAULT_GONE));
+			session_last_fault(e, s, SESSION_FAULT_GONE);
 		}
 		atomic_compare_exchange_strong(&s->fault, &expected,
 					       SESSION_FAULT_GONE);
@@ -227,17 +239,26 @@ void eng_session_fail(struct engine *e, struct session *s,
 static void session_tell_fault(struct engine *e, struct session *s,
 			       enum session_fault fault)
 {
-	struct view_product *view = &e->session[s->product].view;
 	struct handoff_message m = { .type = HANDOFF_PRODUCT_FAULT,
 				     .index = s->index,
 				     .instance = s->instance,
 				     .fault = eng_fault_agent(fault) };
 
-	snprintf(view->last_fault, sizeof(view->last_fault), "%s",
-		 eng_fault_text(fault));
-	memcpy(m.text, view->last_fault, sizeof(m.text));
+	snprintf(m.text, sizeof(m.text), "%s", eng_fault_text(fault));
+	session_last_fault(e, s, fault);
 	log_warning("session of %s ended: %s", s->manifest.name, m.text);
 	eng_monitor_tell(&m);
+}
+
+/* For its author: what it died or fell silent over. */
+static void session_tell_owed(struct engine *e, const struct session *s)
+{
+	if (s->owed && session_present(e, s)) {
+		log_notice("%s owed an answer to event %llu; `bailey explain "
+			   "%llu` says what that was about", s->manifest.name,
+			   (unsigned long long)s->owed,
+			   (unsigned long long)s->owed);
+	}
 }
 
 /* A product looks on after an event only while each that serves has a
@@ -279,6 +300,7 @@ void eng_session_reap(struct engine *e)
 		if (fault != SESSION_FAULT_NONE && !s->gone) {
 			session_tell_fault(e, s, fault);
 		}
+		session_tell_owed(e, s);
 		atomic_store(&e->region[i].events->ended, 1);
 		session_close_all(e, s);
 		if (eng_is_asked(e, s)) {

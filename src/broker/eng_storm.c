@@ -4,26 +4,30 @@
  *
  * Every answer wakes every waiter of the group, in the kernel: a hundred
  * threads of one user that open all the time are a hundred waiters, each woken
- * by each answer, and take the processors from everybody (an innocent open
- * beside them took 30 ms, 40 times its time alone). Answers that are written
- * back to back wake each waiter about once.
+ * by each answer: 0.25 ms on two processors, of whoever answers and of everybody
+ * else (an innocent open beside them took 30 ms, 40 times its time alone).
  *
- * So while more questions of one uid are unread than STORM_UNREAD for each
- * processor, and another uid asks, too, that uid's answers are kept and written
- * together when STORM_TICK_NS are over. What it gets is what it would have got.
- * Root's are never kept. While a storm lasts the monitor lets the engine go
- * before other tasks; not always, because then it goes before who asked went to
- * sleep, which costs a third (decision 017).
+ * So while more questions of one uid wait than STORM_UNREAD for each processor,
+ * and another uid asks, too, that uid's answers are kept, and written one by one
+ * between the others' questions: none while a product is asked, unless that
+ * takes STORM_HOLD_NS, and after each a pause of STORM_PAUSE times what it took.
+ * What it gets is what it would have got. Root's are never kept. While a storm
+ * lasts the monitor lets the engine go before other tasks; not always, because
+ * then it goes before who asked went to sleep, which costs a third (decision
+ * 017).
  *
- * Reply thread only. Bounds: ENG_LATE answers, the next one has all of them
- * written; ENG_STORMS uids, direct-mapped, newest wins. A kept answer stands in
- * the shared table: a successor, or the monitor, writes it (eng_succeed.c).
+ * Reply thread only. Bounds: ENG_LATE answers, the next one has the first of
+ * them written; ENG_STORMS uids, direct-mapped, newest wins. A kept answer
+ * stands in the shared table: a successor, or the monitor, writes it
+ * (eng_succeed.c).
  */
 #include "broker/eng.h"
 
 #define STORM_UNREAD 8u
 #define STORM_MOST (ENG_READ_EVENTS * 3 / 4)    /* of a read, by one uid */
-#define STORM_TICK_NS (1 * MONO_MS)
+#define STORM_PAUSE 3u                  /* a quarter of the time is a storm's */
+#define STORM_LEAST_NS (MONO_MS / 20)
+#define STORM_HOLD_NS (2 * MONO_MS)
 #define STORM_LASTS_NS (100 * MONO_MS)
 #define STORM_FIRST_NS (500 * MONO_MS)
 
@@ -69,6 +73,15 @@ static uint32_t storm_majority(struct engine *e, const int32_t *pids,
 	return uid;
 }
 
+/* As one task among a hundred we would answer when all hundred wait. The
+ * monitor looks four times a second. */
+static void storm_blows(struct engine *e, uint32_t uid, mono_t now)
+{
+	storm_of(e, uid)->until = mono_add(now, STORM_LASTS_NS);
+	atomic_store(&e->table->storm_until,
+		     mono_add(now, STORM_FIRST_NS).ns);
+}
+
 void eng_storm_look(struct engine *e, const int32_t *pids, uint32_t count)
 {
 	mono_t now = mono_now();
@@ -78,12 +91,27 @@ void eng_storm_look(struct engine *e, const int32_t *pids, uint32_t count)
 	if (uid != 0 && most >= STORM_MOST &&
 	    e->unread + STORM_UNREAD > e->processors * STORM_UNREAD &&
 	    storm_disturbs(e, uid, now)) {
-		storm_of(e, uid)->until = mono_add(now, STORM_LASTS_NS);
-		/* As one task among a hundred we would answer when all hundred
-		 * wait. The monitor looks four times a second. */
-		atomic_store(&e->table->storm_until,
-			     mono_add(now, STORM_FIRST_NS).ns);
+		storm_blows(e, uid, now);
 	}
+}
+
+static void storm_write(struct engine *e)
+{
+	const struct late *l = &e->late[e->late_first];
+	mono_t began = mono_now(), now;
+	uint64_t pause;
+
+	eng_source_answer(e, l->fd, l->verdict);
+	e->late_at[l->fd] = 0;
+	if (l->close) {
+		eng_close_later(e, l->fd);
+	}
+	e->late_first = (e->late_first + 1) % ENG_LATE;
+	e->late_count--;
+	now = mono_now();
+	pause = STORM_PAUSE * mono_between(began, now);
+	e->late_until = mono_add(now, pause < STORM_LEAST_NS ? STORM_LEAST_NS
+							     : pause);
 }
 
 /* In place of eng_source_answer(). */
@@ -91,6 +119,7 @@ void eng_storm_answer(struct engine *e, const struct question *q,
 		      enum bailey_verdict verdict)
 {
 	const struct storm *s = storm_of(e, q->asker.uid);
+	uint32_t at;
 
 	if (q->asker.uid == 0 || s->uid != q->asker.uid ||
 	    s->until.ns < q->read_at.ns) {
@@ -98,18 +127,24 @@ void eng_storm_answer(struct engine *e, const struct question *q,
 		return;
 	}
 	if (e->late_count == ENG_LATE) {
-		eng_storm_flush(e);
+		storm_write(e);
 	}
-	if (!e->late_count) {
-		e->late_until = mono_add(mono_now(), STORM_TICK_NS);
+	if (!e->late_count && e->late_until.ns < q->read_at.ns) {
+		e->late_until = q->read_at;
 	}
+	at = (e->late_first + e->late_count++) % ENG_LATE;
 	eng_source_note(e, q->fd, verdict);
-	e->late[e->late_count++] = (struct late){ q->fd, verdict, false };
-	e->late_at[q->fd] = (uint16_t)e->late_count;
+	e->late[at] = (struct late){ q->fd, verdict, false };
+	e->late_at[q->fd] = (uint16_t)(at + 1);
 	e->view.held_back++;
+	/* what is kept is not unread, and a storm all the same */
+	if (e->late_count > e->processors * STORM_UNREAD &&
+	    storm_disturbs(e, q->asker.uid, q->read_at)) {
+		storm_blows(e, q->asker.uid, q->read_at);
+	}
 }
 
-/* True: closed after its answer, by eng_storm_flush(). */
+/* True: closed after its answer, by storm_write(). */
 bool eng_storm_close(struct engine *e, int fd)
 {
 	if (!e->late_at[fd]) {
@@ -119,16 +154,20 @@ bool eng_storm_close(struct engine *e, int fd)
 	return true;
 }
 
-void eng_storm_flush(struct engine *e)
+mono_t eng_storm_due(const struct engine *e)
 {
-	for (uint32_t i = 0; i < e->late_count; i++) {
-		eng_source_answer(e, e->late[i].fd, e->late[i].verdict);
+	if (!e->late_count) {
+		return (mono_t){ UINT64_MAX };
 	}
-	for (uint32_t i = 0; i < e->late_count; i++) {
-		e->late_at[e->late[i].fd] = 0;
-		if (e->late[i].close) {
-			eng_close_later(e, e->late[i].fd);
-		}
+	return e->open_count ? mono_add(e->late_until, STORM_HOLD_NS)
+			     : e->late_until;
+}
+
+bool eng_storm_turn(struct engine *e, mono_t now)
+{
+	if (now.ns < eng_storm_due(e).ns) {
+		return false;
 	}
-	e->late_count = 0;
+	storm_write(e);
+	return true;
 }

@@ -107,6 +107,9 @@ bool eng_verdict_brake(struct engine *e, struct session *s,
 	if (!s->manifest.max_denials) {
 		return false;
 	}
+	if (atomic_load(&s->mode) != BAILEY_MODE_ENFORCE) {
+		return true;            /* asked before it was to observe */
+	}
 	if (mono_between(s->denial_window, now) > window) {
 		s->denial_window = now;
 		s->denial_count = 0;
@@ -135,6 +138,7 @@ bool eng_verdict_brake(struct engine *e, struct session *s,
 		}
 		return true;
 	}
+	s->denial_count = 0;            /* for when it is believed again */
 	atomic_store(&s->mode, BAILEY_MODE_OBSERVE);
 	atomic_store(&s->alarm, 1);
 	eng_verdicts_expire(e);
@@ -194,12 +198,15 @@ static void verdict_release(struct engine *e, struct question *q)
 	}
 }
 
-/* A late opinion of an observing product: only recorded. */
+/* A late opinion of an observing product, or that there will be none: only
+ * recorded. */
 static void verdict_observed(struct engine *e, struct question *q)
 {
 	if (q->would != BAILEY_VERDICT_DENY && q->denied & q->observing) {
 		verdict_denials(e, q);
 		e->view.would_deny++;
+		eng_decision_record(e, q);
+	} else if (!q->owing && q->missed & q->observing) {
 		eng_decision_record(e, q);
 	}
 	verdict_release(e, q);

@@ -22,6 +22,7 @@ struct viewer {
 	bool asked;
 	struct view_request request;
 	uint64_t next;          /* of the ring, or row number */
+	bool second;            /* EXPLAIN: the denials are through */
 };
 
 static struct viewer viewer[ENG_VIEWERS];
@@ -176,6 +177,9 @@ static bool view_wants(const struct viewer *v, const struct view_decision *d)
 	if (v->request.type != VIEW_EXPLAIN) {
 		return true;
 	}
+	if (v->second && d->would == BAILEY_VERDICT_DENY) {
+		return false;           /* of both rings, told already */
+	}
 	return v->request.path[0]
 		       ? strncmp(d->path, v->request.path,
 				 sizeof(d->path)) == 0
@@ -212,6 +216,21 @@ static int view_denials(struct engine *e, struct viewer *v)
 {
 	int r = view_ring(e, v, &e->denials);
 
+	return r == 1 ? viewer_end(v, 0) : r;
+}
+
+/* Denials, then what was not denied. */
+static int view_explain(struct engine *e, struct viewer *v)
+{
+	int r = v->second ? 1 : view_ring(e, v, &e->denials);
+
+	if (r == 1 && !v->second) {
+		v->second = true;
+		v->next = 0;
+	}
+	if (r == 1) {
+		r = view_ring(e, v, &e->events);
+	}
 	return r == 1 ? viewer_end(v, 0) : r;
 }
 
@@ -291,7 +310,7 @@ static const struct {
 	[VIEW_STATUS] = { view_status, false },
 	[VIEW_DENIALS] = { view_denials, false },
 	[VIEW_EVENTS] = { view_follow, true },
-	[VIEW_EXPLAIN] = { view_denials, false },
+	[VIEW_EXPLAIN] = { view_explain, false },
 	[VIEW_KNOWN] = { view_known, false },
 	[VIEW_RULES] = { view_rules, true },
 	[VIEW_ALERTS] = { view_follow, true },

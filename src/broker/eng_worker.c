@@ -82,7 +82,7 @@ static void worker_swallow(int fd)
 static void worker_arm(struct engine *e)
 {
 	struct itimerspec at = { 0 };
-	mono_t next = e->next_due;
+	mono_t next = e->next_due, storm = eng_storm_due(e);
 
 	if (!eng_close_waits(e)) {
 		e->close_at.ns = UINT64_MAX;
@@ -92,8 +92,8 @@ static void worker_arm(struct engine *e)
 	if (e->close_at.ns < next.ns) {
 		next = e->close_at;
 	}
-	if (e->late_count && e->late_until.ns < next.ns) {
-		next = e->late_until;
+	if (storm.ns < next.ns) {
+		next = storm;
 	}
 	if (next.ns < e->armed.ns) {
 		at.it_value.tv_sec = (time_t)(next.ns / MONO_S);
@@ -168,10 +168,7 @@ static int worker_turn(struct engine *e, bool read)
 	if (now.ns >= e->next_due.ns) {
 		eng_due_fire(e, now);
 	}
-	if (e->late_count && now.ns >= e->late_until.ns) {
-		eng_storm_flush(e);
-	}
-	return busy;
+	return busy + eng_storm_turn(e, now);
 }
 
 int eng_worker_turn(struct engine *e)

@@ -121,7 +121,8 @@ enum handoff_message_type {
 	HANDOFF_PROCESSES_STALE,        /* records were lost: a new snapshot */
 	HANDOFF_PRODUCT_FAULT,          /* index, instance, text, number = enum
 					 * agent_fault: end this process */
-	HANDOFF_PRODUCT_ALARM,          /* index: was put into observe */
+	HANDOFF_PRODUCT_ALARM,          /* index, expect (of what was asked):
+					 * was put into observe */
 	HANDOFF_PRODUCT_READY,          /* index, instance: it serves */
 	HANDOFF_SWITCHED,               /* index, number = session that is asked
 					 * now; fault, text: why, if nobody

@@ -152,5 +152,11 @@ void guest_end(struct helper *helper, struct guest *guest)
 	fd_closep(&guest->text.fd);
 	guest->text.fd = -1;
 	close(fd_take(&guest->pidfd));
+	if (guest->cgroup[0] &&
+	    jail_cgroups_out_of_memory(&helper->cgroups, guest->cgroup)) {
+		log_warning("%s: it went beyond its memory ([jail] memory in "
+			    "its manifest), so the kernel killed it",
+			    guest->name);
+	}
 	guest_leave(helper, guest, now);
 }

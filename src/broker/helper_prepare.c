@@ -193,7 +193,8 @@ static int prepare_directories(const struct helper *helper,
 					    request->uid,
 					    &slot[BAILEY_DIRECTORY_STATE]);
 		if (r < 0) {
-			snprintf(ret_error, size, "state of %s: %s", m->name,
+			snprintf(ret_error, size, "state of %s, below %.100s: "
+				 "%s", m->name, helper->start->state_dir,
 				 strerror(-r));
 			return r;
 		}

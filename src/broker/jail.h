@@ -161,6 +161,10 @@ void jail_cgroups_make(const struct jail_cgroups *groups,
 /* A name that no other start has: `serial` counts starts. */
 void jail_cgroups_name(const struct jail_cgroups *groups, const char *product,
 		       uint64_t serial, char ret_name[JAIL_CGROUP_NAME]);
+/* Did the kernel end processes of this group for want of memory? */
+bool jail_cgroups_out_of_memory(const struct jail_cgroups *groups,
+				const char *name)
+	__attribute__((warn_unused_result));
 /* Removes them; opens nothing. 0, or -EBUSY while tasks are in them. */
 int jail_cgroups_remove(const struct jail_cgroups *groups, const char *name);
 

@@ -328,6 +328,25 @@ void jail_cgroups_make(const struct jail_cgroups *groups,
 	}
 }
 
+bool jail_cgroups_out_of_memory(const struct jail_cgroups *groups,
+				const char *name)
+{
+	static const char word[] = "\noom_kill ";
+	int parent = groups->parent[groups->unified ? JAIL_CGROUP_UNIFIED
+						    : JAIL_CGROUP_MEMORY];
+	char path[JAIL_CGROUP_NAME + 32], text[512];
+	const char *at;
+
+	snprintf(path, sizeof(path), "%s/%s", name, groups->unified
+		 ? "memory.events" : "memory.oom_control");
+	if (parent < 0 ||
+	    cgroup_read(parent, path, text, sizeof(text)) < 0) {
+		return false;
+	}
+	at = strstr(text, word);
+	return at && at[sizeof(word) - 1] != '0';
+}
+
 int jail_cgroups_remove(const struct jail_cgroups *groups, const char *name)
 {
 	int result = 0;

@@ -98,6 +98,7 @@ struct mon_product {
 	char content_alarm[VIEW_REASON];        /* the agent's words */
 	uint64_t content_alarm_wall;
 	uint64_t alarm_wall;    /* it denied too much and observes; 0: no */
+	uint8_t alarm_hash[AGENT_HASH];         /* its content then */
 };
 
 /* A preflight: a process whose session is the agent's. */
@@ -226,6 +227,8 @@ void mon_product_ended(struct mon *m, uint32_t index, int status);
 void mon_product_plan(struct mon_product *p);   /* its next start */
 void mon_products_kill(struct mon *m);
 void mon_products_due(struct mon *m);
+/* As a person chose, or by an alarm, or after one that is over. */
+void mon_product_mode(struct mon *m, uint32_t index, uint32_t mode);
 bool mon_products_busy(const struct mon *m);    /* no further start now */
 bool mon_product_managed(const struct mon_product *p);
 /* mon_instance.c: processes of products, whichever it is */
@@ -286,6 +289,8 @@ void mon_agent_tell(struct mon *m, const struct agent_message *message,
 		    const int *fds, size_t count);
 void mon_agent_product(struct mon *m, uint32_t index);
 void mon_agent_ready(struct mon *m, uint32_t index);
+/* It denied too much and observes, if that stands. */
+void mon_agent_alarm(struct mon *m, uint32_t index);
 void mon_agent_content(struct mon *m, const struct helper_reply *r,
 		       const int *fds, size_t count);
 void mon_agent_content_done(struct mon *m,

@@ -176,10 +176,6 @@ static void send_degradations(const struct mon *m, const struct mon_client *c)
 {
 	uint32_t forced = atomic_load(&m->table->forced);
 
-	if (forced != HANDOFF_NORMAL) {
-		send_degraded(m, c, forced == HANDOFF_OFF ? "off" : "observe",
-			      "by `bailey off` or the kernel's command line");
-	}
 	if (!m->engine_ready) {
 		send_degraded(m, c, "engine", "it is being started");
 	}
@@ -300,14 +296,15 @@ static void product_stop(struct mon *m, uint32_t index)
 	m->product[index].stop_at = mono_add(mono_now(), MONO_S);
 }
 
+#define ADMIN_WORD(sym, num, name) [num] = name,
+static const char *const admin_word[] = { ADMIN_REQUEST_TABLE(ADMIN_WORD) };
+
 static int on_product(struct mon *m, struct mon_client *c,
 		      const struct admin_request *r)
 {
 	static const uint32_t message[] = {
 		[ADMIN_PRODUCT_SUSPEND] = HANDOFF_PRODUCT_SUSPEND,
 		[ADMIN_PRODUCT_RESUME] = HANDOFF_PRODUCT_SUSPEND,
-		[ADMIN_PRODUCT_OBSERVE] = HANDOFF_PRODUCT_MODE,
-		[ADMIN_PRODUCT_ENFORCE] = HANDOFF_PRODUCT_MODE,
 		[ADMIN_PRODUCT_BYPASS] = HANDOFF_PRODUCT_BYPASS,
 	};
 	int index = admin_product(m, r);
@@ -317,6 +314,8 @@ static int on_product(struct mon *m, struct mon_client *c,
 	if (index < 0) {
 		return ENOENT;
 	}
+	log_notice("%s: %s, by the administrator",
+		   m->product[index].manifest.name, admin_word[r->type]);
 	if (r->type == ADMIN_PRODUCT_START || r->type == ADMIN_PRODUCT_ENABLE) {
 		m->product[index].enabled |= r->type == ADMIN_PRODUCT_ENABLE;
 		product_start(m, (uint32_t)index);
@@ -327,20 +326,20 @@ static int on_product(struct mon *m, struct mon_client *c,
 		product_stop(m, (uint32_t)index);
 		return 0;
 	}
+	if (r->type == ADMIN_PRODUCT_OBSERVE ||
+	    r->type == ADMIN_PRODUCT_ENFORCE) {
+		mon_product_mode(m, (uint32_t)index,
+				 r->type == ADMIN_PRODUCT_ENFORCE
+					 ? BAILEY_MODE_ENFORCE
+					 : BAILEY_MODE_OBSERVE);
+		return 0;
+	}
 	tell = (struct handoff_message){ .type = message[r->type],
 					 .index = (uint32_t)index,
 					 .number = r->number };
 	if (r->type == ADMIN_PRODUCT_SUSPEND ||
 	    r->type == ADMIN_PRODUCT_RESUME) {
 		tell.number = r->type == ADMIN_PRODUCT_SUSPEND;
-	}
-	if (tell.type == HANDOFF_PRODUCT_MODE) {
-		tell.number = r->type == ADMIN_PRODUCT_ENFORCE
-				      ? BAILEY_MODE_ENFORCE
-				      : BAILEY_MODE_OBSERVE;
-		m->product[index].manifest.mode = (uint32_t)tell.number;
-		m->product[index].alarm_wall = 0;
-		mon_agent_product(m, (uint32_t)index);
 	}
 	mon_engine_tell(m, &tell, NULL, 0);
 	return 0;

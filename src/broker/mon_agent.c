@@ -295,6 +295,18 @@ void mon_agent_ready(struct mon *m, uint32_t index)
 	}
 }
 
+void mon_agent_alarm(struct mon *m, uint32_t index)
+{
+	const struct mon_product *p = &m->product[index];
+	struct agent_message told = { .type = AGENT_PRODUCT_ALARM,
+				      .index = index };
+
+	if (mon_product_managed(p) && p->alarm_wall) {
+		memcpy(told.hash, p->alarm_hash, sizeof(told.hash));
+		mon_agent_tell(m, &told, NULL, 0);
+	}
+}
+
 void mon_agent_started(struct mon *m, const struct helper_reply *r)
 {
 	struct mon_agent *a = &m->agent;
@@ -311,6 +323,7 @@ void mon_agent_started(struct mon *m, const struct helper_reply *r)
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {
 		mon_agent_product(m, i);
 		mon_agent_ready(m, i);
+		mon_agent_alarm(m, i);
 	}
 	mon_agent_tell(m, &(struct agent_message){ .type = AGENT_BEGIN,
 						   .number = AGENT_VERSION },
@@ -469,6 +482,23 @@ static int on_alarm(struct mon *m, const struct agent_message *r)
 	return 0;
 }
 
+/* Only other content than what raised the alarm, and only while that stands:
+ * a person's word since then has ended it. */
+static int on_believe(struct mon *m, const struct agent_message *r)
+{
+	const struct mon_product *p = &m->product[r->index];
+
+	if (!p->alarm_wall || !p->asked.ready ||
+	    memcmp(p->alarm_hash, r->hash, sizeof(r->hash)) != 0 ||
+	    memcmp(p->asked.expect.hash, r->hash, sizeof(r->hash)) == 0) {
+		return ENOENT;
+	}
+	log_notice("%s enforces again: the content that denied too much is "
+		   "taken back", p->manifest.name);
+	mon_product_mode(m, r->index, BAILEY_MODE_ENFORCE);
+	return 0;
+}
+
 static const struct {
 	uint32_t type;
 	int (*act)(struct mon *, const struct agent_message *);
@@ -481,6 +511,7 @@ static const struct {
 	{ AGENT_RESTART, on_restart },
 	{ AGENT_LIVE, on_live },
 	{ AGENT_ALARM, on_alarm },
+	{ AGENT_BELIEVE, on_believe },
 };
 
 static void agent_request(struct mon *m, const struct agent_message *r)

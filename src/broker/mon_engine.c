@@ -185,16 +185,19 @@ static void on_fault(struct mon *m, const struct handoff_message *message)
 	mon_instance_kill(instance, message->fault, message->text);
 }
 
+/* One that observes already was put there by a person meanwhile, or this is
+ * told twice. */
 static void on_alarm(struct mon *m, const struct handoff_message *message)
 {
-	m->product[message->index].manifest.mode = BAILEY_MODE_OBSERVE;
-	m->product[message->index].alarm_wall = wall_now_ns();
-	mon_agent_product(m, message->index);
-	if (mon_product_managed(&m->product[message->index])) {
-		mon_agent_tell(m, &(struct agent_message){
-			.type = AGENT_PRODUCT_ALARM,
-			.index = message->index }, NULL, 0);
+	struct mon_product *p = &m->product[message->index];
+
+	if (p->manifest.mode != BAILEY_MODE_ENFORCE) {
+		return;
 	}
+	mon_product_mode(m, message->index, BAILEY_MODE_OBSERVE);
+	p->alarm_wall = wall_now_ns();
+	memcpy(p->alarm_hash, message->expect.hash, sizeof(p->alarm_hash));
+	mon_agent_alarm(m, message->index);
 }
 
 static void on_product_ready(struct mon *m,

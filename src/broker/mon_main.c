@@ -39,8 +39,12 @@ static void child_ended(struct mon *m, pid_t pid, int status)
 	}
 	if (pid == m->keeper_pid) {
 		m->keeper_pid = 0;      /* its control socket tells the rest */
+		if (m->stopping) {
+			return;         /* we ended it */
+		}
 		log_warning("keeper %d %s %d", pid,
-			    WIFEXITED(status) ? "exited with" : "killed by",
+			    WIFEXITED(status) ? "exited with"
+					      : "killed by signal",
 			    WIFEXITED(status) ? WEXITSTATUS(status)
 					      : WTERMSIG(status));
 		return;

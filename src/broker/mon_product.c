@@ -168,6 +168,16 @@ void mon_product_ended(struct mon *m, uint32_t index, int status)
 	}
 }
 
+void mon_product_mode(struct mon *m, uint32_t index, uint32_t mode)
+{
+	m->product[index].manifest.mode = mode;
+	m->product[index].alarm_wall = 0;
+	mon_agent_product(m, index);
+	mon_engine_tell(m, &(struct handoff_message){
+		.type = HANDOFF_PRODUCT_MODE, .index = index,
+		.number = mode }, NULL, 0);
+}
+
 void mon_products_kill(struct mon *m)
 {
 	for (uint32_t i = 0; i < HANDOFF_PRODUCTS; i++) {

@@ -61,6 +61,7 @@ struct cli_command {
 	const char *page;       /* manual page, "bailey-status" */
 	const struct cli_option *options;       /* own ones; null: none */
 	const char *const *words;       /* first operand's words; null ends */
+	const char *const *verbs;       /* second one's, for completion */
 	enum cli_kind operand;  /* first operand; CLI_WORD: one of words */
 	int operand_min, operand_max;
 	bool raw;               /* words are passed on, options too */

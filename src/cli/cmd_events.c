@@ -85,8 +85,13 @@ static int events_run(const struct cli_args *args)
 	if (r == -EINTR) {
 		return CLI_YES;
 	}
-	peer_say(&peer, r == 0 ? -EPIPE : r);
-	return r == 0 ? CLI_UNKNOWN : peer_exit(&peer, r);
+	if (r == 0 || r == -EPIPE) {
+		cli_error("the engine ended, and the events with it; `bailey "
+			  "status` tells whether it restarted");
+		return CLI_UNKNOWN;
+	}
+	peer_say(&peer, r);
+	return peer_exit(&peer, r);
 }
 
 static const struct cli_option events_options[] = {

@@ -73,14 +73,18 @@ static void explain_print(const struct view_decision *d)
 		 "  (as named in another mount namespace)" : "");
 	out_text("  object    device %u:%u inode %" PRIu64 "\n",
 		 major((dev_t)d->device), minor((dev_t)d->device), d->inode);
-	out_text("  asked by  pid %d of %d, uid %u, ", d->pid, d->ppid, d->uid);
-	out_foreign(d->exe);
+	out_text("  asked by  pid %d, child of %d, uid %u, ", d->pid, d->ppid,
+		 d->uid);
+	out_foreign(*d->exe ? d->exe : "a program whose path is not known");
 	out_text("\n  decided   by ");
 	out_foreign(decision_by(d, buffer));
 	out_text(": %s\n", names_by_help(d->by));
 	explain_print_finding(&d->finding);
 	if (d->missed) {
-		out_text("  missed    a product did not answer in time\n");
+		out_text("  missed    no answer in time");
+		out_text(*d->product ? " by " : "");
+		out_foreign(d->product);
+		out_text("\n");
 	}
 	if (decision_is_would(d)) {
 		out_text("  applied   no: observe mode; it would be in enforce "
@@ -169,8 +173,9 @@ static int explain_run(const struct cli_args *args)
 		return CLI_UNKNOWN;
 	}
 	if (count == 0) {
-		cli_error("nothing is recorded about it; it may be too old, or "
-			  "another user's: see `bailey denials`");
+		cli_error("nothing is recorded about it: denials and missed "
+			  "answers are, the rest while `bailey events` runs; "
+			  "it may be too old, or another user's");
 	}
 	return count ? CLI_YES : CLI_NO;
 }

@@ -146,18 +146,25 @@ static const struct cli_option product_options[] = {
 	{ NULL, CLI_FLAG, false, NULL, NULL }
 };
 
+static const char *const product_completed[] = {
+	"enable", "disable", "start", "stop", "suspend", "resume", "observe",
+	"enforce", "bypass", "crashes", NULL
+};
+
 const struct cli_command cmd_product = {
 	.name = "product",
 	.synopsis = "NAME {enable|disable|start|stop|suspend|resume|observe|"
 		    "enforce|bypass --for T|crashes}",
 	.summary = "change one product, until the next start of the service",
-	.help = "For root, but crashes. enable and disable stay. enable says "
-		"what the product will see\nand may do, and asks.\n"
+	.help = "For root, but crashes. enable says what the product will see "
+		"and may do, and asks.\nWhat bailey.conf enables starts again "
+		"with the service.\n"
 		"Exit code: 0 done (crashes: there were some), 1 refused, "
 		"2 could not tell.\n",
 	.page = "bailey-product",
 	.options = product_options,
 	.operand = CLI_PRODUCT,
+	.verbs = product_completed,
 	.operand_min = 2,
 	.operand_max = 2,
 	.run = product_run,

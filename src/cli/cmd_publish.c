@@ -33,7 +33,7 @@ static int publish_run(const struct cli_args *args)
 
 static const char *const publish_words[] = {
 	"init", "key", "add", "policy", "sign", "release", "gate", "revoke",
-	"expire", "check", NULL
+	"expire", "prune", "check", NULL
 };
 
 const struct cli_command cmd_publish = {
@@ -41,7 +41,7 @@ const struct cli_command cmd_publish = {
 	.synopsis = "COMMAND [OPTION]... [OPERAND]...",
 	.summary = "the vendor's side: sign content and release it",
 	.help = "Commands: init, key, add, policy, sign, release, gate, "
-		"revoke, expire, check.\nEach has its own --help.\n"
+		"revoke, expire, prune, check.\nEach has its own --help.\n"
 		"Exit code: 0 yes, 1 no, 2 could not tell.\n",
 	.page = "bailey-publish",
 	.words = publish_words,

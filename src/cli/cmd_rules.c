@@ -279,6 +279,10 @@ static int rules_run(const struct cli_args *args)
 		cli_error("write: bailey rules %s", args->command->synopsis);
 		return CLI_UNKNOWN;
 	}
+	if (cli_has(args, "json") && strcmp(verb, "check") == 0) {
+		cli_error("--json goes with `rules show` and `rules try` only");
+		return CLI_UNKNOWN;
+	}
 	if (cli_has(args, "events") && strcmp(verb, "try") != 0) {
 		cli_error("--events goes with `rules try` only");
 		return CLI_UNKNOWN;
@@ -300,7 +304,8 @@ static const struct cli_option rules_options[] = {
 
 const struct cli_command cmd_rules = {
 	.name = "rules",
-	.synopsis = "{show | check FILE | try FILE --events RECORD} [--json]",
+	.synopsis = "{show [--json] | check FILE | try FILE --events RECORD "
+		    "[--json]}",
 	.summary = "rules in force; is a file good; what would it decide",
 	.help = "FILE - is standard input. check and try need no service and "
 		"no root.\n"

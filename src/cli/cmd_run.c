@@ -76,14 +76,16 @@ static int run_add_product(struct run_line *line, const char *value,
 	return r;
 }
 
-/* Products that bailey.conf enables are not asked for here: a service manager
- * starts the updater for those. */
+/* The command line says which products, or else bailey.conf. */
 static int run_build_updater(const struct cli_args *args,
 			     const struct run_place *place,
 			     struct run_line *line)
 {
 	struct run_updater *updater = line->updater;
 
+	if (!cli_has(args, "product")) {
+		line->update = run_updater_enabled(place->etc);
+	}
 	if (!line->update || cli_has(args, "no-update")) {
 		updater->count = 0;
 		return 0;

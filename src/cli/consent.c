@@ -33,13 +33,12 @@ static void consent_sight(const struct manifest *manifest)
 	static const char *const words[] = {
 		"  sees the contents of the files it is asked about\n",
 		"  sees the arguments of programs, which may hold passwords\n",
-		"  sees the environment of programs, which may hold secrets\n",
 	};
-	const uint32_t sees[] = { manifest->see_files, manifest->see_arguments,
-				  manifest->see_environment };
+	const uint32_t sees[] = { manifest->see_files,
+				  manifest->see_arguments };
 	size_t i;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 2; i++) {
 		if (sees[i]) {
 			out_text("%s", words[i]);
 		}

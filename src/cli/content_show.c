@@ -276,14 +276,15 @@ static int show_progress(struct content_view *view,
 			 const struct content_row *row)
 {
 	const char *reason = content_text(row, "reason");
+	const char *version = content_text(row, "version");
 	uint64_t done, total;
 	char step[sizeof(view->step)];
 	bool same;
 
-	text_format(step, sizeof(step), "%.31s: %.20s %.40s%s%.60s",
+	text_format(step, sizeof(step), "%.31s: %.20s%s%.40s%s%.60s",
 		    show_or(content_text(row, "product"), "all"),
 		    show_or(content_text(row, "step"), "step"),
-		    show_or(content_text(row, "version"), ""),
+		    version && *version ? " " : "", show_or(version, ""),
 		    reason && *reason ? ": " : "", show_or(reason, ""));
 	same = strcmp(step, view->step) == 0;
 	if (!isatty(STDOUT_FILENO)) {

@@ -333,7 +333,7 @@ int content_say(const struct content_call *call, int error)
 	case ECONNREFUSED:
 		cli_error("the content agent is not running: nobody listens "
 			  "on its socket; start the service or `bailey run`, "
-			  "with a product whose manifest has [content] url");
+			  "with a product whose manifest has [content] root");
 		break;
 	case EACCES:
 		cli_error("the content agent's socket is not open to this "

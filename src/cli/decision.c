@@ -229,6 +229,8 @@ void decision_text(const struct view_decision *decision, char *ret_text,
 	if (decision->finding.size) {
 		text_escape(TEXT_HUMAN, decision->finding.rule,
 			    strlen(decision->finding.rule), rule);
+	} else if (decision->missed) {
+		snprintf(rule, sizeof(rule), "no answer");
 	}
 	snprintf(ret_text, room,
 		 "%s  %-10s  %-12s %s  pid %d uid %u %s  by %s%s%s%s  id %"

@@ -14,7 +14,7 @@ struct names_row {
 #define NAMES_STATE(sym, num, name) { num, name, "" },
 #define NAMES_HELP(sym, num, name, help) { num, name, help },
 #define NAMES_NAME(sym, num, name, class, help) name,
-#define NAMES_LIST(sym, num, name, class, help) name " "
+#define NAMES_LIST(sym, num, name, class, help) ", " name
 
 static const struct names_row rows_event[] = {
 	BAILEY_EVENT_TABLE(NAMES_EVENT) { 0, NULL, NULL }
@@ -72,7 +72,7 @@ uint32_t names_event_number(const char *name)
 
 const char *names_event_list(void)
 {
-	return BAILEY_EVENT_TABLE(NAMES_LIST);
+	return &BAILEY_EVENT_TABLE(NAMES_LIST)[2];
 }
 
 const char *names_verdict(uint32_t verdict)

@@ -248,8 +248,9 @@ static const char *peer_advice(const struct peer *peer, int error)
 
 	switch (what) {
 	case ENOENT:
-		return error == -EREMOTEIO ? "look for the right name or id "
-			"with `bailey status` or `bailey denials`" :
+		return error == -EREMOTEIO ? "it has nothing of that name or "
+			"number: see `bailey products` and "
+			"`bailey exceptions`" :
 			"start the service or `bailey run`";
 	case ECONNREFUSED:
 		return "start the service or `bailey run`, or look why it "

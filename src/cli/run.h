@@ -117,6 +117,8 @@ struct run_updater {
 
 /* Does this manifest say where its content comes from? */
 bool run_updater_wanted(const char *path) __attribute__((warn_unused_result));
+/* The same of one that etc's bailey.conf enables. */
+bool run_updater_enabled(const char *etc) __attribute__((warn_unused_result));
 /* It is to run from now on. */
 void run_updater_begin(struct run_updater *updater);
 /* Reaps it, starts it when that is due. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -14,30 +16,125 @@
 
 #define UPDATER_FILE 65536u
 
-static bool updater_text(const char *path, char ret_text[UPDATER_FILE],
-			 size_t *ret_length)
+/* What is being read. What is wrong with a file the monitor says. */
+struct updater_reading {
+	char text[UPDATER_FILE];
+	struct config config;
+	struct manifest manifest;
+	bool wanted;                    /* an enabled one has a url */
+};
+
+typedef void updater_take(struct updater_reading *r, const char *path,
+			  size_t length);
+
+static void updater_file(struct updater_reading *r, const char *path,
+			 updater_take *take)
 {
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, ret_text, UPDATER_FILE);
+	ssize_t n = fd < 0 ? -1 : read(fd, r->text, sizeof(r->text));
 
-	*ret_length = n > 0 ? (size_t)n : 0;
-	return n > 0;
+	if (n > 0) {
+		take(r, path, (size_t)n);
+	}
+}
+
+/* Files that end so, in the order of their names. */
+static void updater_folder(struct updater_reading *r, const char *folder,
+			   const char *ending, updater_take *take)
+{
+	struct dirent **list = NULL;
+	int count = scandir(folder, &list, NULL, alphasort), i;
+
+	for (i = 0; i < count; i++) {
+		const char *name = list[i]->d_name;
+		size_t n = strlen(name), e = strlen(ending);
+		char path[RUN_PATH * 2];
+
+		if (*name != '.' && n > e &&
+		    strcmp(name + n - e, ending) == 0) {
+			snprintf(path, sizeof(path), "%s/%s", folder, name);
+			updater_file(r, path, take);
+		}
+		free(list[i]);
+	}
+	free(list);
+}
+
+static void updater_conf(struct updater_reading *r, const char *path,
+			 size_t length)
+{
+	struct manifest_error error;
+
+	(void)!config_parse(r->text, length, path, &r->config, &error);
+}
+
+static void updater_over(struct updater_reading *r, const char *path,
+			 size_t length)
+{
+	struct manifest_error error;
+
+	(void)!manifest_parse(r->text, length, path, &r->manifest, &error);
+}
+
+/* With its drop-ins: NAME.d beside NAME.ini. */
+static bool updater_has_url(struct updater_reading *r, const char *path)
+{
+	char drop_ins[RUN_PATH * 2];
+
+	snprintf(drop_ins, sizeof(drop_ins), "%.*s.d",
+		 (int)(strlen(path) - strlen(".ini")), path);
+	updater_folder(r, drop_ins, ".ini", updater_over);
+	return r->manifest.content_url[0] && r->manifest.content_root[0];
+}
+
+static void updater_product(struct updater_reading *r, const char *path,
+			    size_t length)
+{
+	bool enabled = false;
+
+	manifest_defaults(&r->manifest);
+	updater_over(r, path, length);
+	for (uint32_t i = 0; i < r->config.enable.count; i++) {
+		enabled |= strcmp(r->config.enable.entry[i],
+				  r->manifest.name) == 0;
+	}
+	r->wanted = r->wanted || (enabled && updater_has_url(r, path));
+}
+
+static void updater_named(struct updater_reading *r, const char *path,
+			  size_t length)
+{
+	manifest_defaults(&r->manifest);
+	updater_over(r, path, length);
+	r->wanted = updater_has_url(r, path);
 }
 
 bool run_updater_wanted(const char *path)
 {
-	cleanup_free char *text = malloc(UPDATER_FILE);
-	cleanup_free struct manifest *m = malloc(sizeof(*m));
-	struct manifest_error error;
-	size_t length;
+	cleanup_free struct updater_reading *r = calloc(1, sizeof(*r));
 
-	if (!text || !m || !updater_text(path, text, &length)) {
+	if (r) {
+		updater_file(r, path, updater_named);
+	}
+	return r && r->wanted;
+}
+
+bool run_updater_enabled(const char *etc)
+{
+	cleanup_free struct updater_reading *r = calloc(1, sizeof(*r));
+	char path[RUN_PATH * 2];
+
+	if (!r) {
 		return false;
 	}
-	manifest_defaults(m);
-	/* What is wrong with it the monitor says. */
-	return manifest_parse(text, length, path, m, &error) == 0 &&
-	       m->content_url[0] && m->content_root[0];
+	config_defaults(&r->config);
+	snprintf(path, sizeof(path), "%s/bailey.conf", etc);
+	updater_file(r, path, updater_conf);
+	snprintf(path, sizeof(path), "%s/bailey.conf.d", etc);
+	updater_folder(r, path, ".conf", updater_conf);
+	snprintf(path, sizeof(path), "%s/products.d", etc);
+	updater_folder(r, path, ".ini", updater_product);
+	return r->wanted;
 }
 
 /* In the child. It gives up root by itself. */

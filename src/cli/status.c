@@ -192,15 +192,14 @@ static void status_judge_product(struct status *status,
 /* What follows from the records, where the monitor did not say it. */
 static void status_judge(struct status *status)
 {
-	static const char *const forced[] = { "", "set to observe",
-					      "switched off" };
+	bool off = status->monitor.forced == STATUS_OFF;
 	uint32_t i;
 
 	if (status->has_monitor && status->monitor.forced) {
-		i = status->monitor.forced;
-		status_degrade(status, "forced", 0, "%s by the administrator "
-			       "or the kernel command line",
-			       forced[i < 3 ? i : 1]);
+		status_degrade(status, off ? "off" : "observe", 0, off ?
+			       "switched off by `bailey off` or the kernel's "
+			       "command line: nothing is asked or denied" :
+			       "nothing is denied: the kernel's command line");
 	}
 	for (i = 0; i < status->products; i++) {
 		status_judge_product(status, &status->product[i]);
@@ -208,7 +207,7 @@ static void status_judge(struct status *status)
 	for (i = 0; i < status->scopes; i++) {
 		const struct admin_scope *scope = &status->scope[i];
 
-		if (!scope->marked) {
+		if (!scope->marked && !off) {
 			char what[64];
 
 			snprintf(what, sizeof(what), "scope %.56s",

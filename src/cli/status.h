@@ -15,6 +15,7 @@
 #include "cli/json.h"
 #include "proto/view.h"
 
+#define STATUS_OFF 2u           /* admin_monitor.forced */
 #define STATUS_SCOPES 64u
 #define STATUS_DEGRADED 64u
 

@@ -115,6 +115,8 @@ static void status_json_product(const struct status_product *product,
 	const struct admin_product *m = &product->monitor;
 
 	json_put_text(doc, object, "name", product->name);
+	json_put_number(doc, object, "index", product->has_monitor ? m->index :
+			product->engine.index);
 	status_json_pid(doc, object, m->pid);
 	json_put_text(doc, object, "state",
 		      names_state(status_product_state(product)));

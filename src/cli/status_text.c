@@ -113,7 +113,7 @@ void status_print_products(const struct status *status, const char *indent)
 {
 	static const char *const names[] = {
 		"PRODUCT", "STATE", "MODE", "FOR", ">ASKED", ">MISSED",
-		">DENIED", ">WOULD", ">RESTARTS", "LAST FAULT", NULL
+		">DENIED", ">WOULD", ">RESTARTS", "LAST FAULT OR END", NULL
 	};
 	cleanup_table struct out_table *table = out_table_new(names);
 	char buffer[WHEN_TEXT];

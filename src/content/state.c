@@ -129,6 +129,7 @@ static bool details_permit(const struct state *state,
 	case STATE_EVENT_TRIAL:
 		return same(state->activating, record->hash);
 	case STATE_EVENT_GOOD:
+	case STATE_EVENT_REOPENED:
 	case STATE_EVENT_INTERRUPTED:
 		return same(host->active, record->hash);
 	case STATE_EVENT_ADOPTED:
@@ -466,6 +467,9 @@ static void version_event(struct state *state, struct state_version *v,
 		break;
 	case STATE_EVENT_GOOD:
 		on_good(state, v, record);
+		break;
+	case STATE_EVENT_REOPENED:
+		v->good = 0;
 		break;
 	case STATE_EVENT_REVERTED:
 		leave(state, record);

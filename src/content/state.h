@@ -132,6 +132,9 @@ enum state_by {
 	/* the same where there is no good version: nothing is in use */      \
 	X(WITHDRAWN, 25, "withdrawn", STATE_FROM_HOST, STATE_SAME, 0)         \
 	X(INTERRUPTED, 26, "interrupted", STATE_FROM(TRIAL), STATE_SAME, 0)   \
+	/* what is in use failed before it was known to be good: its trial    \
+	 * goes on */                                                         \
+	X(REOPENED, 29, "reopened", STATE_FROM(GOOD), STATE_TRIAL, 0)         \
 	/* an orderly end of the agent: not an interruption */                \
 	X(STOPPED, 27, "stopped", STATE_FROM_HOST, STATE_SAME, 0)             \
 	/* the agent is there again, the trial goes on */                     \

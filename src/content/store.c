@@ -281,6 +281,25 @@ int store_trial_end(struct store *store, const uint8_t hash[JOURNAL_HASH],
 	return simple(store, STATE_EVENT_GOOD, hash, NULL, words);
 }
 
+bool store_just_good(const struct store *store,
+		     const uint8_t hash[JOURNAL_HASH], uint64_t ns)
+{
+	const struct state_version *v = state_find(&store->state, hash);
+	struct journal_time now;
+
+	store->now(&now);
+	return v != NULL && v->state == STATE_GOOD &&
+		memcmp(v->since.boot_id, now.boot_id,
+		       sizeof(now.boot_id)) == 0 &&
+		now.boot_ns - v->since.boot_ns < ns;
+}
+
+int store_reopen(struct store *store, const uint8_t hash[JOURNAL_HASH],
+		 const struct store_words *words)
+{
+	return simple(store, STATE_EVENT_REOPENED, hash, NULL, words);
+}
+
 int store_fault(struct store *store, const uint8_t hash[JOURNAL_HASH],
 		const uint8_t *object, const struct store_words *words)
 {

@@ -154,6 +154,13 @@ int store_activate(struct store *store, const uint8_t hash[JOURNAL_HASH],
 /* The trial of what is in use ended well. */
 int store_trial_end(struct store *store, const uint8_t hash[JOURNAL_HASH],
 		    const struct store_words *words) must_use;
+/* Whether it became good less than ns ago, in this boot. */
+bool store_just_good(const struct store *store,
+		     const uint8_t hash[JOURNAL_HASH], uint64_t ns);
+/* A fault of its trial was told after the trial's end: it goes on. Of what is
+ * in use and good. */
+int store_reopen(struct store *store, const uint8_t hash[JOURNAL_HASH],
+		 const struct store_words *words) must_use;
 /* The product failed with this version. object: key of what it was asked
  * about, the agent's choice, the same for the same content; null: none.
  * STORE_BACK: that put it into quarantine and `current` went back; 0: it

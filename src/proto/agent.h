@@ -68,7 +68,8 @@ enum agent_fd {
 	/* index, try, hash, fault, number: wait status, text. frozen: it was \
 	 * the frozen one */                                                  \
 	X(PRODUCT_ENDED, 4, "product-ended")                                  \
-	/* index: it denied too much and observes now */                      \
+	/* index, hash (of what was asked): it denied too much and observes   \
+	 * now. Told to the next agent again while that stands */             \
 	X(PRODUCT_ALARM, 5, "product-alarm")                                  \
 	/* index, try, purpose, pid. PREFLIGHT: descriptors: pidfd,           \
 	 * /proc/PID/statm, the session (the agent is the engine there), then \
@@ -114,7 +115,11 @@ enum agent_fd {
 	/* index: hand `current` to the running one -> CONTENT_DONE */        \
 	X(LIVE, 106, "live")                                                  \
 	/* index, text: shown as degraded until text is empty */              \
-	X(ALARM, 107, "alarm")
+	X(ALARM, 107, "alarm")                                                \
+	/* index, hash: of a PRODUCT_ALARM. That version was on trial and is  \
+	 * taken back: the mode before is in force again, unless a person     \
+	 * chose one since */                                                 \
+	X(BELIEVE, 108, "believe")
 
 enum agent_message_type {
 #define AGENT_ENUM(sym, num, name) AGENT_##sym = num,

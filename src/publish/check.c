@@ -56,10 +56,10 @@ static void look_at_expiry(struct check *c, enum pub_role role,
 		(json_int_t)left));
 	if (left <= 0) {
 		check_find(c, "bad", name, "expired at %s; hosts take nothing "
-			   "new: bailey-publish expire %s", text,
+			   "new: bailey publish expire %s", text,
 			   pub_role_word(role));
 	} else if (left < soon) {
-		check_find(c, "warn", name, "expires at %s: bailey-publish "
+		check_find(c, "warn", name, "expires at %s: bailey publish "
 			   "expire %s", text, pub_role_word(role));
 	}
 }
@@ -230,7 +230,7 @@ static void look_at_lease(struct check *c, const char *target,
 	}
 	if (lease.valid_until_s <= c->p->now) {
 		check_find(c, "warn", target, "the lease has ended: no host "
-			   "starts anything new; bailey-publish gate renews "
+			   "starts anything new; bailey publish gate renews "
 			   "it");
 	}
 }
@@ -243,17 +243,13 @@ static void look_at_targets(struct check *c, enum pub_role role)
 	json_t *entry;
 
 	json_object_foreach(all, target, entry) {
-		const char *slash = strrchr(target, '/');
-		const char *name = slash ? slash + 1 : target;
 		const char *hash = json_string_value(json_object_get(
 			json_object_get(entry, "hashes"), "sha256"));
 		char path[PUB_PATH], product[VERSION_NAME];
 		enum version_class kind;
 		uint64_t number;
 
-		text_format(path, sizeof(path), "targets/%.*s%s.%s",
-			    (int)(name - target), target, hash ? hash : "",
-			    name);
+		pub_target_file(target, hash ? hash : "", path);
 		if (pub_interrupted() || !file_is(c, path, entry)) {
 			continue;
 		}
@@ -327,7 +323,7 @@ json_t *check_repository(struct publish *p)
 
 	if (!p->doc[PUB_TIMESTAMP].released) {
 		check_find(&c, "bad", "repository", "nothing is released yet: "
-		     "bailey-publish release");
+		     "bailey publish release");
 	}
 	look_at_roots(&c);
 	for (int i = 0; i < PUB_ROLES && !pub_interrupted(); i++) {

@@ -118,7 +118,7 @@ static int allowed(const struct publish *p, const struct version *about)
 	}
 	if (why) {
 		pub_error("the policy for data does not allow it: %s; see "
-			  "bailey-publish policy --help", why);
+			  "bailey publish policy --help", why);
 		return -EPERM;
 	}
 	return 0;

@@ -344,7 +344,7 @@ static int check_lease(const struct publish *p, const json_t *lease)
 			release) != NULL;
 	}
 	if (!there) {
-		pub_error("%s is not released yet; bailey-publish release",
+		pub_error("%s is not released yet; bailey publish release",
 			  release);
 		return -ENOENT;
 	}
@@ -378,7 +378,7 @@ static int gate_run(struct publish *p, const struct pub_args *args)
 	}
 	if (!body_wanted(p, PUB_GATE)) {
 		json_decref(lease);
-		pub_error("the role gate has no key: bailey-publish key assign "
+		pub_error("the role gate has no key: bailey publish key assign "
 			  "NAME gate, then sign and release");
 		return PUB_UNKNOWN;
 	}

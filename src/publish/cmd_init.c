@@ -18,7 +18,7 @@ static int init_run(struct publish *p, const struct pub_args *args)
 		     repository ? repository : "repository") < 0) {
 		return PUB_UNKNOWN;
 	}
-	pub_say("a workspace for %s; next: bailey-publish key generate\n",
+	pub_say("a workspace for %s; next: bailey publish key generate\n",
 		product);
 	return PUB_YES;
 }

@@ -173,7 +173,7 @@ static int do_import(struct publish *p, const struct pub_args *args)
 	int r = check_name(p, name);
 
 	if (r == 0 && args->operand_count < 3) {
-		pub_error("write: bailey-publish key import NAME FILE [ROLE]");
+		pub_error("write: bailey publish key import NAME FILE [ROLE]");
 		r = -EINVAL;
 	}
 	r = r ? r : read_any(p, name, args->operand[2], &key);
@@ -191,7 +191,7 @@ static int do_import(struct publish *p, const struct pub_args *args)
 static int need_key(struct publish *p, const char *name)
 {
 	if (!pub_key_state(p, name)) {
-		pub_error("there is no key %s; bailey-publish key list shows "
+		pub_error("there is no key %s; bailey publish key list shows "
 			  "them", name);
 		return -ENOENT;
 	}
@@ -242,7 +242,7 @@ static int do_rotate(struct publish *p, const struct pub_args *args)
 	int r = need_key(p, old);
 
 	if (r == 0 && !new) {
-		pub_error("write: bailey-publish key rotate OLD NEW");
+		pub_error("write: bailey publish key rotate OLD NEW");
 		r = -EINVAL;
 	}
 	if (r == 0 && !pub_key_state(p, new)) {
@@ -262,6 +262,28 @@ static int do_rotate(struct publish *p, const struct pub_args *args)
 	return r ? r : pub_save(p);
 }
 
+/* The file is the old one or the new one, whatever happens meanwhile. */
+static int do_passphrase(struct publish *p, const struct pub_args *args)
+{
+	const char *name = args->operand[1];
+	struct pub_secret secret = { .length = 0 };
+	const struct key *key;
+	int r = need_key(p, name);
+
+	if (r == 0 && !pub_has_private(p, name)) {
+		pub_error("the private key of %s is not here; its holder "
+			  "changes it", name);
+		r = -ENOENT;
+	}
+	r = r ? r : pub_private(p, name, &key);
+	r = r ? r : pub_secret_next(name,
+				    pub_value(args, "new-passphrase-file", 0),
+				    &secret);
+	r = r ? r : pub_keep_private(p, name, key, &secret);
+	OPENSSL_cleanse(&secret, sizeof(secret));
+	return r;
+}
+
 static int do_threshold(struct publish *p, const struct pub_args *args)
 {
 	const char *word = args->operand_count > 2 ? args->operand[2] : "";
@@ -270,7 +292,7 @@ static int do_threshold(struct publish *p, const struct pub_args *args)
 	int r = pub_role_find(args->operand[1], &role);
 
 	if (r == 0 && (n < 1 || n > (long)PUB_KEYS || strlen(word) > 2)) {
-		pub_error("write: bailey-publish key threshold ROLE N, N from "
+		pub_error("write: bailey publish key threshold ROLE N, N from "
 			  "1 to %u", PUB_KEYS);
 		r = -EINVAL;
 	}
@@ -329,6 +351,7 @@ static int key_run(struct publish *p, const struct pub_args *args)
 		{ "import", 2, do_import }, { "assign", 2, do_assign },
 		{ "drop", 2, do_drop }, { "rotate", 2, do_rotate },
 		{ "threshold", 2, do_threshold },
+		{ "passphrase", 2, do_passphrase },
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -340,13 +363,15 @@ static int key_run(struct publish *p, const struct pub_args *args)
 			return r ? PUB_UNKNOWN : PUB_YES;
 		}
 	}
-	pub_error("write: bailey-publish key %s", args->command->synopsis);
+	pub_error("write: bailey publish key %s", args->command->synopsis);
 	return PUB_UNKNOWN;
 }
 
 static const struct pub_option options[] = {
 	{ "kind", "KIND", false,
 	  "of one that is made: ed25519 (default), ecdsa, rsa" },
+	{ "new-passphrase-file", "FILE", false,
+	  "with passphrase: the new one is its first line" },
 	{ "role", "ROLE", true, "a role whose metadata it signs" },
 	{ NULL, NULL, false, NULL }
 };
@@ -356,7 +381,8 @@ const struct pub_command pub_cmd_key = {
 	.synopsis = "list | generate NAME [ROLE]... | import NAME FILE "
 		    "[ROLE]... |\n"
 		    "    assign NAME ROLE... | drop NAME [ROLE]... | "
-		    "rotate OLD NEW | threshold ROLE N",
+		    "rotate OLD NEW | threshold ROLE N |\n"
+		    "    passphrase NAME",
 	.summary = "make, import and exchange keys; say how many must sign",
 	.help = "Roles: root targets content (offline, by several people), "
 		"data gate revoked\nsnapshot timestamp (online). An imported "

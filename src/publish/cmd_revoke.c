@@ -58,7 +58,7 @@ static int revoke_run(struct publish *p, const struct pub_args *args)
 	int r = 0;
 
 	if (!body_wanted(p, PUB_REVOKED)) {
-		pub_error("the role revoked has no key: bailey-publish key "
+		pub_error("the role revoked has no key: bailey publish key "
 			  "assign NAME revoked, then sign and release");
 		return PUB_UNKNOWN;
 	}

@@ -120,7 +120,7 @@ static int export_to(struct publish *p, const char *path)
 	if (r < 0 || write_file(path, tree) < 0) {
 		return PUB_UNKNOWN;
 	}
-	pub_say("%zu documents in %s; on the other machine: bailey-publish "
+	pub_say("%zu documents in %s; on the other machine: bailey publish "
 		"sign --with KEY %s\n", json_array_size(drafts), path, path);
 	return PUB_YES;
 }
@@ -290,7 +290,7 @@ static int sign_carried(struct publish *p, const char *key_path,
 		pub_error("none of these is this key's to sign");
 		return PUB_NO;
 	}
-	pub_say("signed %d of %zu; bring %s back: bailey-publish sign "
+	pub_say("signed %d of %zu; bring %s back: bailey publish sign "
 		"--import %s\n", total, c.count, path, path);
 	return PUB_YES;
 }
@@ -411,7 +411,7 @@ const struct pub_command pub_cmd_sign = {
 	.synopsis = "[--export FILE | --with KEY FILE | --import FILE]",
 	.summary = "sign what waits, here or on another machine",
 	.help = "With the private keys that are here, until there are enough; "
-		"or by a file that is\ncarried to another machine and back. "
+		"or by a file that is\ncarried to another machine and back."
 		"\nExit code: 0 all has enough signatures (--import: some were "
 		"taken over), 1 some\nare missing, 2 could not tell.\n",
 	.options = options,

@@ -141,7 +141,7 @@ static int take_option(struct pub_args *args, int argc, char **argv,
 
 	option = option ? option : find_option(common, name, length);
 	if (!option) {
-		pub_error("%s has no option --%.*s; see `bailey-publish %s "
+		pub_error("%s has no option --%.*s; see `bailey publish %s "
 			  "--help`", args->command->name, (int)length, name,
 			  args->command->name);
 		return -EINVAL;
@@ -166,13 +166,13 @@ static int check_operands(const struct pub_args *args)
 	const struct pub_command *command = args->command;
 
 	if (args->operand_count < command->operand_min) {
-		pub_error("%s needs more: bailey-publish %s %s",
+		pub_error("%s needs more: bailey publish %s %s",
 			  command->name, command->name, command->synopsis);
 		return -EINVAL;
 	}
 	if (args->operand_count > command->operand_max) {
 		pub_error("%s: do not know what to do with \"%s\"; see "
-			  "`bailey-publish %s --help`", command->name,
+			  "`bailey publish %s --help`", command->name,
 			  args->operand[command->operand_max], command->name);
 		return -EINVAL;
 	}
@@ -224,7 +224,7 @@ static void help_options(const struct pub_option *option)
 static int help(const struct pub_command *command)
 {
 	if (command) {
-		pub_say("usage: bailey-publish %s %s\n\n%s.\n%s\noptions:\n",
+		pub_say("usage: bailey publish %s %s\n\n%s.\n%s\noptions:\n",
 			command->name, command->synopsis, command->summary,
 			command->help);
 		help_options(command->options);
@@ -232,7 +232,7 @@ static int help(const struct pub_command *command)
 		pub_say("\nMore: man bailey-publish\n");
 		return PUB_YES;
 	}
-	pub_say("usage: bailey-publish COMMAND [OPTION]... [OPERAND]...\n\n"
+	pub_say("usage: bailey publish COMMAND [OPTION]... [OPERAND]...\n\n"
 		"The vendor's side of safe content: signed versions in a "
 		"repository of plain files.\n\n");
 	for (size_t i = 0; commands[i]; i++) {
@@ -290,7 +290,7 @@ static int dispatch(int argc, char **argv)
 	size_t i = 0;
 
 	if (argc < 2) {
-		pub_error("say what to do; `bailey-publish --help` lists the "
+		pub_error("say what to do; `bailey publish --help` lists the "
 			  "commands");
 		return PUB_UNKNOWN;
 	}
@@ -301,7 +301,7 @@ static int dispatch(int argc, char **argv)
 		i++;
 	}
 	if (!commands[i]) {
-		pub_error("there is no command \"%s\"; `bailey-publish "
+		pub_error("there is no command \"%s\"; `bailey publish "
 			  "--help` lists them", argv[1]);
 		return PUB_UNKNOWN;
 	}

@@ -3,8 +3,9 @@
  * preflight.c - no version is released that was not tried
  *
  * The program (bailey-preflight) runs the product with the version. That it
- * passed is kept beside the version, with its hash and that of the manifest:
- * one byte of either is another, and is tried anew.
+ * passed is kept beside the version, with its hash, that of the manifest and
+ * that of the product's executable: one byte of any is another, and is tried
+ * anew. What another build of the product makes of a version nobody has seen.
  */
 #include "publish/publish.h"
 
@@ -16,12 +17,19 @@
 #include <sys/wait.h>
 
 #include "base/text.h"
+#include "config/manifest.h"
 
 #ifndef BAILEY_LIBEXEC
 #define BAILEY_LIBEXEC "/usr/lib/bailey"
 #endif
 
 #define REPORT (1u << 20)
+#define MANIFEST_MOST (64u << 10)
+
+/* What a pass is bound to besides the version. */
+struct with {
+	char manifest[VERSION_HEX], program[VERSION_HEX];
+};
 
 static void record_path(const char *hash, char ret_path[PUB_PATH])
 {
@@ -29,12 +37,12 @@ static void record_path(const char *hash, char ret_path[PUB_PATH])
 }
 
 static bool passed_before(const struct publish *p, const char *hash,
-			  const char *manifest)
+			  const struct with *with)
 {
 	struct json_fault fault;
 	cleanup_json_tree json_t *tree = NULL;
 	cleanup_free char *bytes = NULL;
-	const char *mine, *its;
+	const char *mine, *its, *program;
 	char path[PUB_PATH];
 	struct json_at top;
 	size_t length;
@@ -45,13 +53,15 @@ static bool passed_before(const struct publish *p, const char *hash,
 	       json_read(bytes, length, REPORT, &tree, &top, &fault) == 0 &&
 	       json_text(&top, "hash", VERSION_HEX, &mine) == 0 &&
 	       json_text(&top, "manifest", VERSION_HEX, &its) == 0 &&
+	       json_text(&top, "program", VERSION_HEX, &program) == 0 &&
 	       json_flag(&top, "passed", &passed) == 0 && passed &&
-	       strcmp(mine, hash) == 0 && strcmp(its, manifest) == 0;
+	       strcmp(mine, hash) == 0 && strcmp(its, with->manifest) == 0 &&
+	       strcmp(program, with->program) == 0;
 }
 
 static int keep_record(struct publish *p, const char *hash,
-		       const char *manifest, bool passed, const char *report,
-		       size_t length)
+		       const struct with *with, bool passed,
+		       const char *report, size_t length)
 {
 	json_t *verdict = json_loadb(report, length, JSON_REJECT_DUPLICATES,
 				     NULL);
@@ -61,9 +71,10 @@ static int keep_record(struct publish *p, const char *hash,
 	int r;
 
 	pub_time(p->now, at);
-	tree = json_pack("{s:i,s:s,s:s,s:b,s:s,s:o*}", "format", 1, "hash",
-			 hash, "manifest", manifest, "passed", passed, "at",
-			 at, "report", verdict);
+	tree = json_pack("{s:i,s:s,s:s,s:s,s:b,s:s,s:o*}", "format", 1, "hash",
+			 hash, "manifest", with->manifest, "program",
+			 with->program, "passed", passed, "at", at, "report",
+			 verdict);
 	text = tree ? json_dumps(tree, JSON_INDENT(1)) : NULL;
 	record_path(hash, path);
 	r = text ? pub_replace(p->dir, path, text, strlen(text), 0600)
@@ -224,13 +235,17 @@ static void say_why(const char *hash, const char *report, size_t length,
 	}
 }
 
-static int hash_manifest(const char *path, char ret_hex[VERSION_HEX])
+static int hash_program(const char *path, const char *exec,
+			char ret_hex[VERSION_HEX])
 {
+	char real[PATH_MAX];
 	struct version_file file;
-	int r = pub_measure(AT_FDCWD, path, 1u << 20, &file);
+	int r = realpath(exec, real) ? pub_measure(AT_FDCWD, real,
+						   VERSION_FILE_BYTES, &file)
+				     : result_errno();
 
 	if (r < 0) {
-		pub_error("cannot read the manifest %s: %s", path,
+		pub_error("cannot read %s, the program of %s: %s", exec, path,
 			  strerror(-r));
 		return r;
 	}
@@ -238,11 +253,37 @@ static int hash_manifest(const char *path, char ret_hex[VERSION_HEX])
 	return 0;
 }
 
+static int hash_with(const char *path, struct with *ret_with)
+{
+	cleanup_free struct manifest *manifest = calloc(1, sizeof(*manifest));
+	struct manifest_error error = { .text = "" };
+	cleanup_free char *text = NULL;
+	uint8_t hash[VERSION_HASH];
+	size_t length;
+	int r = manifest ? pub_read(AT_FDCWD, path, MANIFEST_MOST, &text,
+				    &length) : -ENOMEM;
+
+	if (r == 0) {
+		manifest_defaults(manifest);
+		r = manifest_parse(text, length, path, manifest, &error);
+	}
+	r = r ? r : manifest_check(manifest, path, &error);
+	if (r < 0) {
+		pub_error("cannot read the manifest %s: %s", path,
+			  error.text[0] ? error.text : strerror(-r));
+		return -EBADMSG;
+	}
+	version_hash(text, length, hash);
+	version_hex(hash, ret_with->manifest);
+	return hash_program(path, manifest->exec, ret_with->program);
+}
+
 int preflight_pass(struct publish *p, const char *hash, const char *baseline,
 		   const char *program, const char *manifest)
 {
 	char path[PATH_MAX], slot[PATH_MAX], before[PATH_MAX];
-	char product[PATH_MAX], its[VERSION_HEX];
+	char product[PATH_MAX];
+	struct with with;
 	struct run run = { path, product, slot, NULL };
 	cleanup_free char *report = malloc(REPORT);
 	size_t length = 0;
@@ -254,10 +295,10 @@ int preflight_pass(struct publish *p, const char *hash, const char *baseline,
 			  manifest ? manifest : "");
 		return PUB_UNKNOWN;
 	}
-	if (hash_manifest(product, its) < 0) {
+	if (hash_with(product, &with) < 0) {
 		return PUB_UNKNOWN;
 	}
-	if (passed_before(p, hash, its)) {
+	if (passed_before(p, hash, &with)) {
 		return PUB_YES;
 	}
 	if (find_program(program, path) < 0 || slot_path(p, hash, slot) < 0) {
@@ -272,7 +313,7 @@ int preflight_pass(struct publish *p, const char *hash, const char *baseline,
 		return PUB_UNKNOWN;
 	}
 	if ((code == 0 || code == 1) &&
-	    keep_record(p, hash, its, code == 0, report, length) < 0) {
+	    keep_record(p, hash, &with, code == 0, report, length) < 0) {
 		return PUB_UNKNOWN;
 	}
 	if (code != 0) {

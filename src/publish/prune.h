@@ -11,7 +11,8 @@
 /*
  * Old snapshots and delegated roles, and leases and lists of revocations that
  * are no longer named: a gate that is renewed every minute leaves 1,500 of each
- * a day. Roots, targets, descriptions and blobs stay. Needs p->doc as it was
+ * a day. Roots and targets stay; descriptions and blobs go by `prune`
+ * (cmd_prune.c). Needs p->doc as it was
  * before the release: the names in there are kept too. Failing is no harm.
  */
 void prune_repository(const struct publish *p);

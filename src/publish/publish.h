@@ -13,6 +13,7 @@
  *	staged/HASH/	versions: version.json, files/, corpus/, events, and
  *			preflight.json, the record of a passed preflight
  *	drafts/ROLE.json metadata that waits for signatures
+ *	prune.json	since when which file was seen to be named by nothing
  *	repository/	metadata/ and targets/: plain files for a web server
  *
  * Commands change what is wanted, then drafts are computed anew (draft.c): for
@@ -172,6 +173,9 @@ int pub_find_version(const struct publish *p, const char *word,
 		     char ret_hash[VERSION_HEX], enum version_class *ret_kind,
 		     uint64_t *ret_number) must_use;
 void pub_time(int64_t seconds, char ret_text[PUB_TIME]);
+/* Where a target's bytes are in the repository: targets/DIR/HASH.NAME. */
+void pub_target_file(const char *target, const char *hex,
+		     char ret_path[PUB_PATH]);
 
 /* ---- secret.c: passphrases, private keys ---- */
 
@@ -180,6 +184,10 @@ int pub_secret_fd(struct publish *p, int fd) must_use;
 /* From those given, else asked for (twice if it is a new one). */
 int pub_secret_new(struct publish *p, const char *name,
 		   struct pub_secret *ret_secret) must_use;
+/* Another one for a key that is there: the first line of that file, or asked
+ * for if it is null. */
+int pub_secret_next(const char *name, const char *file,
+		    struct pub_secret *ret_secret) must_use;
 /* Opens a PEM text by the passphrases given, else asks. Says why not. */
 int pub_secret_open(struct publish *p, const char *name, const char *pem,
 		    size_t length, struct key **ret_key) must_use;
@@ -335,6 +343,7 @@ struct pub_command {
 	X(gate)                                                               \
 	X(revoke)                                                             \
 	X(expire)                                                             \
+	X(prune)                                                              \
 	X(check)
 
 #define PUB_DECLARE(symbol) extern const struct pub_command pub_cmd_##symbol;

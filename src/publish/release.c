@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/text.h"
 #include "publish/prune.h"
@@ -111,7 +112,7 @@ static int refuse(const struct release *r, enum pub_role role)
 
 	pub_role_name(r->p, role, name);
 	if (!in_effect(r, role)) {
-		pub_error("nothing of %s is released yet; run bailey-publish "
+		pub_error("nothing of %s is released yet; run bailey publish "
 			  "release first", name);
 		return PUB_NO;
 	}
@@ -120,7 +121,7 @@ static int refuse(const struct release *r, enum pub_role role)
 		pub_error("hosts would no longer believe %s: its keys change; "
 			  "release all of it together", name);
 	} else {
-		pub_error("%s lacks signatures: %s; run bailey-publish sign",
+		pub_error("%s lacks signatures: %s; run bailey publish sign",
 			  name, missing);
 	}
 	return PUB_NO;
@@ -207,7 +208,9 @@ static int put_blob(struct publish *p, const char *from,
 	text_format(to, sizeof(to), "targets/blob/%s", hex);
 	if (pub_measure(p->repository, to, file->length, &there) == 0 &&
 	    there.length == file->length &&
-	    memcmp(there.sha256, file->sha256, VERSION_HASH) == 0) {
+	    memcmp(there.sha256, file->sha256, VERSION_HASH) == 0 &&
+	    /* named again: what prune noted of it is over */
+	    utimensat(p->repository, to, NULL, AT_SYMLINK_NOFOLLOW) == 0) {
 		return 0;
 	}
 	r = pub_copy(p->dir, from, p->repository, to, file);
@@ -216,17 +219,6 @@ static int put_blob(struct publish *p, const char *from,
 			  from, strerror(-r));
 	}
 	return r;
-}
-
-/* targets/DIR/HASH.NAME of a target's path. */
-static void hashed_path(const char *path, const char *hex,
-			char ret_path[PUB_PATH])
-{
-	const char *slash = strrchr(path, '/');
-	const char *name = slash ? slash + 1 : path;
-
-	text_format(ret_path, PUB_PATH, "targets/%.*s%s.%s",
-		    (int)(name - path), path, hex, name);
 }
 
 static int put_target(struct publish *p, const char *path, const char *bytes,
@@ -238,7 +230,7 @@ static int put_target(struct publish *p, const char *path, const char *bytes,
 
 	version_hash(bytes, length, hash);
 	version_hex(hash, hex);
-	hashed_path(path, hex, to);
+	pub_target_file(path, hex, to);
 	r = pub_folders(p->repository, to);
 	r = r ? r : pub_replace(p->repository, to, bytes, length, 0644);
 	if (r < 0) {

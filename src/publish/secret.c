@@ -39,21 +39,21 @@ static int take_line(int fd, struct pub_secret *ret_secret)
 	return 0;
 }
 
-static int add_secret(struct publish *p, int fd, const char *from)
+static int take_passphrase(int fd, const char *from,
+			   struct pub_secret *ret_secret)
 {
-	int r = p->secrets == PUB_PASSPHRASES ? -E2BIG
-		: take_line(fd, &p->secret[p->secrets]);
+	int r = take_line(fd, ret_secret);
 
-	if (r < 0 || !p->secret[p->secrets].length) {
+	if (r < 0 || !ret_secret->length) {
 		pub_error("no passphrase in the first line of %s: %s", from,
 			  r < 0 ? strerror(-r) : "it is empty");
 		return r < 0 ? r : -EINVAL;
 	}
-	p->secrets++;
 	return 0;
 }
 
-int pub_secret_file(struct publish *p, const char *path)
+/* A file that nobody else may read. */
+static int open_secret(const char *path)
 {
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct stat status;
@@ -66,7 +66,28 @@ int pub_secret_file(struct publish *p, const char *path)
 		pub_error("others may read %s; chmod 600 it first", path);
 		return -EPERM;
 	}
-	return add_secret(p, fd, path);
+	return fd_take(&fd);
+}
+
+static int add_secret(struct publish *p, int fd, const char *from)
+{
+	int r;
+
+	if (p->secrets == PUB_PASSPHRASES) {
+		pub_error("more than %u passphrases; give fewer",
+			  PUB_PASSPHRASES);
+		return -E2BIG;
+	}
+	r = take_passphrase(fd, from, &p->secret[p->secrets]);
+	p->secrets += r == 0;
+	return r;
+}
+
+int pub_secret_file(struct publish *p, const char *path)
+{
+	cleanup_fd int fd = open_secret(path);
+
+	return fd < 0 ? fd : add_secret(p, fd, path);
 }
 
 int pub_secret_fd(struct publish *p, int fd)
@@ -104,18 +125,12 @@ static int ask(const char *what, const char *name,
 	return r;
 }
 
-int pub_secret_new(struct publish *p, const char *name,
-		   struct pub_secret *ret_secret)
+static int ask_twice(const char *name, struct pub_secret *ret_secret)
 {
 	struct pub_secret again;
 	bool same;
-	int r;
+	int r = ask("New passphrase for the key", name, ret_secret);
 
-	if (p->secrets) {
-		*ret_secret = p->secret[0];
-		return 0;
-	}
-	r = ask("New passphrase for the key", name, ret_secret);
 	if (r == 0 && !ret_secret->length) {
 		pub_error("a key is never kept without a passphrase; give one");
 		return -EINVAL;
@@ -132,6 +147,27 @@ int pub_secret_new(struct publish *p, const char *name,
 		return -EINVAL;
 	}
 	return 0;
+}
+
+int pub_secret_new(struct publish *p, const char *name,
+		   struct pub_secret *ret_secret)
+{
+	if (p->secrets) {
+		*ret_secret = p->secret[0];
+		return 0;
+	}
+	return ask_twice(name, ret_secret);
+}
+
+int pub_secret_next(const char *name, const char *file,
+		    struct pub_secret *ret_secret)
+{
+	cleanup_fd int fd = file ? open_secret(file) : -1;
+
+	if (file) {
+		return fd < 0 ? fd : take_passphrase(fd, file, ret_secret);
+	}
+	return ask_twice(name, ret_secret);
 }
 
 static int open_asking(const char *name, const char *pem, size_t length,

@@ -82,6 +82,16 @@ void pub_time(int64_t seconds, char ret_text[PUB_TIME])
 	}
 }
 
+void pub_target_file(const char *target, const char *hex,
+		     char ret_path[PUB_PATH])
+{
+	const char *slash = strrchr(target, '/');
+	const char *name = slash ? slash + 1 : target;
+
+	text_format(ret_path, PUB_PATH, "targets/%.*s%s.%s",
+		    (int)(name - target), target, hex, name);
+}
+
 int pub_find_version(const struct publish *p, const char *word,
 		     char ret_hash[VERSION_HEX], enum version_class *ret_kind,
 		     uint64_t *ret_number)
@@ -205,7 +215,7 @@ static int load(struct publish *p, const char *folder)
 	int r = pub_read(p->dir, FILE_STATE, PUB_STATE, &bytes, &length);
 
 	if (r == -ENOENT) {
-		pub_error("%s is not a workspace; make one: bailey-publish "
+		pub_error("%s is not a workspace; make one: bailey publish "
 			  "init --product NAME DIR", folder);
 		return r;
 	}

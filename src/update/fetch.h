@@ -9,9 +9,10 @@
  * time; a fetcher belongs to one thread.
  *
  * Bodies: http and https through libcurl (system roots, IPv6, proxies from the
- * environment, redirects up to FETCH_REDIRECTS and never to file: or from https
- * to http); a folder, which also is what file:// becomes (nothing outside it,
- * no link is followed, regular files only). Tests have their own.
+ * environment, redirects up to FETCH_REDIRECTS and never to file: nor, when
+ * the base is https, to http); a folder, which also is what file:// becomes
+ * (nothing outside it, no link is followed, regular files only). Tests have
+ * their own.
  */
 #ifndef UPDATE_FETCH_H
 #define UPDATE_FETCH_H

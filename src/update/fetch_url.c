@@ -10,6 +10,10 @@
  * A plain file server decodes a URL once. A name with a '%' in it (an encoded
  * role) that is not found is therefore asked for once more with that '%'
  * encoded, which is the file of the very name.
+ *
+ * The page that comes with a "not found" is read and dropped, up to a limit:
+ * each refresh asks for a root that is not there yet, and ending such an answer
+ * early would cost the connection, and the next request a TLS handshake.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -26,6 +30,7 @@
 
 #define FLOOR 65536u
 #define URL_MAX 4096u
+#define DROPPED_MAX 65536u
 
 #define CONNECT_S 10
 #define SLOW_S 10
@@ -40,31 +45,40 @@ struct remote {
 	/* of the request under way */
 	fetch_sink sink;
 	void *context;
-	uint64_t from, at, maximum;
+	uint64_t from, at, maximum;     /* at: UINT64_MAX before it begins */
+	uint64_t dropped;               /* bytes of a page that is no file */
 	uint64_t range_from;            /* as the server says */
 	int error;                      /* why we ended it */
 	char detail[CURL_ERROR_SIZE];
 };
 
-/* At the first byte, or the end: is it a file, and where does it begin? */
-static int begin(struct remote *f)
+static long status_of(const struct remote *f)
 {
 	long status = 0;
 
 	curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &status);
+	return status;
+}
+
+/* At the first byte, or the end: is it a file, and where does it begin? */
+static bool begin(struct remote *f)
+{
+	long status = status_of(f);
+
 	if (status != 200 && (status != 206 || f->range_from != f->from)) {
-		return -EPROTO;
+		return false;
 	}
 	f->at = status == 206 ? f->from : 0;
-	return 0;
+	return true;
 }
 
 static size_t on_body(char *bytes, size_t one, size_t n, void *context)
 {
 	struct remote *f = context;
 
-	if (f->at == UINT64_MAX) {
-		f->error = begin(f);
+	if (f->at == UINT64_MAX && !begin(f)) {
+		f->dropped += n;
+		return f->dropped <= DROPPED_MAX ? n : 0;
 	}
 	if (!f->error && n > f->maximum - f->at) {
 		f->error = -EFBIG;
@@ -95,9 +109,8 @@ static size_t on_header(char *bytes, size_t one, size_t n, void *context)
 
 static int status_error(struct remote *f)
 {
-	long status = 0;
+	long status = status_of(f);
 
-	curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &status);
 	text_format(f->fetch.why, sizeof(f->fetch.why), "status %ld", status);
 	switch (status) {
 	case 403:
@@ -116,7 +129,6 @@ static int curl_error(struct remote *f, CURLcode code)
 	text_format(f->fetch.why, sizeof(f->fetch.why), "%s",
 		    f->detail[0] ? f->detail : curl_easy_strerror(code));
 	switch (code) {
-	case CURLE_HTTP_RETURNED_ERROR: return status_error(f);
 	case CURLE_OPERATION_TIMEDOUT: return -ETIMEDOUT;
 	case CURLE_TOO_MANY_REDIRECTS: return -ELOOP;
 	case CURLE_FILESIZE_EXCEEDED: return -EFBIG;
@@ -145,6 +157,7 @@ static int transfer(struct remote *f, const char *name)
 	text_format(url, sizeof(url), "%s%s", f->base, name);
 	snprintf(range, sizeof(range), "%" PRIu64 "-", f->from);
 	f->at = UINT64_MAX;
+	f->dropped = 0;
 	f->range_from = UINT64_MAX;
 	f->error = 0;
 	f->detail[0] = '\0';
@@ -153,8 +166,9 @@ static int transfer(struct remote *f, const char *name)
 	curl_easy_setopt(f->curl, CURLOPT_TIMEOUT, seconds < INT32_MAX ?
 			 (long)seconds : (long)INT32_MAX);
 	code = curl_easy_perform(f->curl);
-	if (code == CURLE_OK && f->at == UINT64_MAX) {
-		f->error = begin(f);
+	if (f->at == UINT64_MAX && (f->dropped || code == CURLE_OK) &&
+	    !begin(f)) {
+		return status_error(f);
 	}
 	if (f->error) {
 		text_format(f->fetch.why, sizeof(f->fetch.why), "%s",
@@ -236,7 +250,6 @@ static int setup(struct remote *f, const struct fetch_options *options,
 			 secure ? "https" : "http,https");
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1l);
 	curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)FETCH_REDIRECTS);
-	curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1l);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1l);
 	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1l);
 	curl_easy_setopt(curl, CURLOPT_USERAGENT,

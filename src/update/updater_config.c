@@ -117,7 +117,9 @@ static bool reading_wants(const struct reading *r, const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < r->conf.enable.count; i++) {
+	/* As for the broker: the command line says which, or else
+	 * bailey.conf. */
+	for (i = 0; r->names == 0 && i < r->conf.enable.count; i++) {
 		if (strcmp(r->conf.enable.entry[i], name) == 0) {
 			return true;
 		}

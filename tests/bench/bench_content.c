@@ -184,8 +184,9 @@ static int measure_refresh(const struct vendor_place *place,
 	json_t *value;
 
 	snprintf(path, sizeof path, "%s/refresh.json", place->server->env.base);
-	if (vendor_shell(place, "%s/tests/bench/bench_tuf >%s", place->build,
-			 path) != 0) {
+	if (vendor_shell(place, "%s/tests/bench/bench_tuf "
+			 "%s/src/update/bailey-tuf >%s", place->build,
+			 place->build, path) != 0) {
 		return -EPROTO;
 	}
 	tree = json_load_file(path, 0, NULL);

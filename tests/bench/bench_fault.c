@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 
 #include "bench/bench_broker.h"
+#include "bench/bench_crowd.h"
 #include "bench/bench_load.h"
 #include "bench/bench_probe.h"
 #include "bench/bench_sizes.h"
@@ -302,45 +303,27 @@ static int run_fault(struct context *c, const struct fault *fault)
 	return r;
 }
 
-#define CROWD_MS 5000u
-#define CROWD_QUICK_MS 1500u
-
 /* Innocents' p99 beside a crowd, against the same just before. */
-static int run_crowd(struct context *c, const char *figure, const char *files,
-		     unsigned threads, unsigned pause_us)
+static int run_crowd(struct context *c, const struct crowd *crowd)
 {
-	struct load *load = c->load;
-	int r = load_start(load, &c->server, c->loads);
-	unsigned ms = c->options->quick ? CROWD_QUICK_MS : CROWD_MS;
-	uint32_t middle, end, settled;
 	struct broker_status status;
-	double before, after;
+	struct load *load = c->load;
+	struct crowd_times times;
+	int r = crowd_measure(load, &c->server, c->loads, crowd,
+			      c->options->quick, &times);
 
 	if (r != 0) {
 		return r;
 	}
-	ns_sleep_ms(ms);
-	middle = load_now_us(load);
-	r = load_crowd(load, &c->server, files, threads, pause_us);
-	ns_sleep_ms(500);
-	settled = load_now_us(load);
-	ns_sleep_ms(ms);
-	end = load_now_us(load);
-	load_stop(load);
-	r = r == 0 && load_dropped(load) > 0 ? -ENOSPC : r;
-	if (r != 0) {
-		return r;
-	}
-	before = load_p99_us(load, LOAD_OPENS, 200000, middle);
-	after = load_p99_us(load, LOAD_OPENS, settled, end);
-	judge_evil(c, 0, end);
-	c->wrong_deny += load_count(load, LOAD_OPENS, false, 0, end) +
-			 load_count(load, LOAD_EXECS, false, 0, end);
-	figures_set(c->figures, before, "innocent_p99_alone_us");
-	figures_set(c->figures, after, "innocent_p99_%s_us", figure);
-	if (before > 0) {
-		figures_set(c->figures, after / before,
-			    "innocent_p99_ratio_%s", figure);
+	judge_evil(c, 0, times.end_us);
+	c->wrong_deny += load_count(load, LOAD_OPENS, false, 0, times.end_us) +
+			 load_count(load, LOAD_EXECS, false, 0, times.end_us);
+	figures_set(c->figures, times.alone_us, "innocent_p99_alone_us");
+	figures_set(c->figures, times.beside_us, "innocent_p99_%s_us",
+		    crowd->name);
+	if (times.alone_us > 0) {
+		figures_set(c->figures, times.beside_us / times.alone_us,
+			    "innocent_p99_ratio_%s", crowd->name);
 	}
 	/* the product still holds what it was never to answer: a fresh one */
 	r = broker_status(&c->server, &c->options->paths, &status);
@@ -420,8 +403,8 @@ static int run_all(struct context *c)
 {
 	int failed = 0;
 
-	failed += run_crowd(c, "waiters", "hold", 1000, 1000000) != 0;
-	failed += run_crowd(c, "storm", "storm", 100, 0) != 0;
+	failed += run_crowd(c, &crowd_waiters) != 0;
+	failed += run_crowd(c, &crowd_storm) != 0;
 	failed += run_faults(c, faults, FAULTS);
 	if (c->unprotected_ms > 0) {
 		figures_set(c->figures, c->unprotected_ms, "unprotected_ms");
@@ -471,6 +454,9 @@ int faults_run(const struct bench_options *options, struct figures *figures)
 		r = on_broker(&c, BROKER_STRICT, LOAD_ALL & ~LOAD_INNOCENT);
 		failed += r < 0 ? 1 : r;
 		report_wrong(&c);
+	}
+	if (!options->quick && !ns_stopped()) {
+		failed += crowd_peers(options, c.load, figures);
 	}
 	c.load = load_free(c.load);
 	return ns_stopped() ? -EINTR : failed;

@@ -49,6 +49,8 @@ static const struct budget budgets[] = {
 	  "content on trial fails, the former is asked" },
 	{ "refresh_cpu_us", 1000, "bailey-tuf: a refresh without change" },
 	{ "refresh_rss_kb", 256, "its memory" },
+	{ "refresh_program_cpu_us", 1000, "the same, as a program" },
+	{ "refresh_program_rss_kb", 256, "its memory" },
 	{ "idle_wakeups_per_s", 4, "wake-ups of all of it, idle" },
 };
 

@@ -301,6 +301,7 @@ static _Noreturn void cli_exec(const struct host *host, int out,
 	argv[n] = NULL;
 	dup2(out, 1);
 	execv(program, (char *const *)(uintptr_t)argv);
+	perror(program);
 	_exit(127);
 }
 
@@ -490,6 +491,13 @@ static void load_open(struct host_load *load, unsigned turn)
 		fd = open(HOST_EICAR, O_RDONLY | O_CLOEXEC);
 		atomic_fetch_add(fd >= 0 ? &load->evil_allowed
 					 : &load->evil_refused, 1);
+		if (fd >= 0) {
+			uint64_t none = 0, now = ns_now_ns();
+
+			atomic_compare_exchange_strong(&load->evil_from_ns,
+						       &none, now);
+			atomic_store(&load->evil_to_ns, now);
+		}
 		close(fd);
 	}
 	snprintf(name, sizeof(name), "good%u", turn % HOST_FILES);
@@ -536,6 +544,8 @@ void host_load_reset(struct host *host)
 	atomic_store(&load->stalled_ns, 0);
 	atomic_store(&load->evil_allowed, 0);
 	atomic_store(&load->evil_refused, 0);
+	atomic_store(&load->evil_from_ns, 0);
+	atomic_store(&load->evil_to_ns, 0);
 }
 
 void host_load_stop(struct host *host)

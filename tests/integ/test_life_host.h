@@ -31,6 +31,8 @@ struct host_load {
 	_Atomic uint64_t longest_ns;
 	_Atomic uint64_t stalled_ns;    /* sum of those over HOST_STALL_MS */
 	_Atomic uint32_t evil_allowed, evil_refused;    /* eicar, by turns */
+	_Atomic uint64_t evil_from_ns, evil_to_ns;      /* first and last time
+							 * that it opened */
 	_Atomic uint32_t stop;
 };
 

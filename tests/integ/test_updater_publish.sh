@@ -19,7 +19,8 @@ fail() {
 # A preflight that passes all: what is published is another test's matter.
 printf '#!/bin/sh\nexit 0\n' >"$work/preflight"
 chmod 755 "$work/preflight"
-printf '[product]\n' >"$work/scan.ini"
+printf '[product]\nname = scan\nexec = /bin/true\n[events]\nask = file.open\n' \
+	>"$work/scan.ini"
 printf 'secret\n' >"$work/pass"
 chmod 600 "$work/pass"
 mkdir "$work/rules" "$work/corpus" "$work/corpus/deny"

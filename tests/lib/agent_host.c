@@ -82,7 +82,7 @@ static void tell_product(struct host *host)
 	}
 	p->reload = host->reload;
 	p->ask[0] = (struct agent_event){ BAILEY_EVENT_FILE_OPEN, 0, 4000 };
-	p->deadline_max_ms = 8000;
+	p->deadline_max_ms = host->deadline_ms;
 	p->start_s = 10;
 	p->hold = 64;
 	p->see_files = 1;
@@ -110,6 +110,14 @@ static void tell_ended(struct host *host, const uint8_t *hash, uint32_t try,
 }
 
 /* ---- what runs ---- */
+
+static void tell_alarm(struct host *host)
+{
+	struct agent_message m = { 0 };
+
+	memcpy(m.hash, host->denied, 32);
+	tell(host, &m, AGENT_PRODUCT_ALARM, NULL, 0);
+}
 
 static void current_read(const struct host *host, uint8_t ret_hash[32])
 {
@@ -339,6 +347,12 @@ static void on_message(struct host *host, const struct agent_message *m)
 	case AGENT_LIVE:
 		on_live(host);
 		break;
+	case AGENT_BELIEVE:
+		/* As the monitor demands it. */
+		host->observes = host->observes &&
+				 (memcmp(m->hash, host->denied, 32) != 0 ||
+				  memcmp(m->hash, host->runs, 32) == 0);
+		break;
 	case AGENT_ALARM:
 		memcpy(host->alarm, m->text, sizeof(host->alarm));
 		break;
@@ -495,6 +509,9 @@ void host_agent_start(struct host *host)
 	if (host->serving) {
 		tell_ready(host);
 	}
+	if (host->observes) {
+		tell_alarm(host);
+	}
 	tell(host, &m, AGENT_BEGIN, NULL, 0);
 }
 
@@ -540,6 +557,7 @@ void host_start_as(struct host *ret_host, const char *agent_program,
 	host->agent_program = agent_program;
 	host->product_program = product_program;
 	host->reload = reload;
+	host->deadline_ms = 8000;
 	snprintf(host->dir, sizeof(host->dir), "/tmp/agent-host-XXXXXX");
 	assert_non_null(mkdtemp(host->dir));
 	host_dir(host->dir, "content");
@@ -580,6 +598,13 @@ void host_stop(struct host *host)
 }
 
 /* ---- faults ---- */
+
+void host_denies(struct host *host)
+{
+	memcpy(host->denied, host->runs, 32);
+	host->observes = true;
+	tell_alarm(host);
+}
 
 void host_crash(struct host *host, const char *text)
 {

@@ -16,21 +16,17 @@
 #include <sys/types.h>
 
 #include "content/version.h"
+#include "lib/site.h"
 #include "proto/agent.h"
 #include "proto/view.h"
 
 #define HOST_TRIES 8
 
-struct host_case {
-	const char *name, *text;        /* file of the corpus, what it holds */
-	bool deny;                      /* expected */
-};
-
 struct host_version {
 	unsigned number;
 	const char *rules;              /* of lib/content_product.c */
 	unsigned fields, bake_s, min_events;
-	struct host_case corpus[4];     /* name null: no more */
+	struct site_case corpus[SITE_CASES];    /* name null: no more */
 };
 
 /* Null members: product "tester" of schema test/1 with 20 fields, and the
@@ -57,6 +53,9 @@ struct host {
 	uint8_t runs[32], former[32];
 	uint32_t runs_try;
 	struct view_product counters;
+	uint32_t deadline_ms;           /* longest that it has */
+	bool observes;                  /* after an alarm */
+	uint8_t denied[32];             /* what raised it */
 	bool counting;                  /* a thousand answers a look */
 	bool denying;                   /* with which all are denials */
 	bool standby_fails;
@@ -120,6 +119,9 @@ void host_version(struct host *host, const uint8_t hash[32], char *ret_text,
 		  size_t size);
 bool host_is_current(const struct host *host, const uint8_t hash[32]);
 
+/* What is asked denies too much: the product observes, until the agent says
+ * that it is to be believed. */
+void host_denies(struct host *host);
 /* The instance that is asked dies over a file that holds text; where there is
  * a former one that is asked, else it comes back with `current`. */
 void host_crash(struct host *host, const char *text);

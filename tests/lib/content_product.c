@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bailey/client.h>
@@ -76,6 +77,15 @@ static enum bailey_verdict judge(const struct rules *rules,
 		       ? BAILEY_VERDICT_DENY : BAILEY_VERDICT_ALLOW;
 }
 
+/* As products do: a folder and a file in it. */
+static void state_write(int state)
+{
+	if (state >= 0) {
+		(void)mkdirat(state, "cache", 0700);
+		close(openat(state, "cache/list", O_WRONLY | O_CREAT, 0600));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct bailey_subscription want = {
@@ -96,6 +106,7 @@ int main(int argc, char **argv)
 	if (rules.crash_load) {
 		die();
 	}
+	state_write(bailey_directory(client, BAILEY_DIRECTORY_STATE));
 	if (bailey_subscribe(client, &want, 1) < 0 ||
 	    bailey_ready(client) < 0) {
 		return 76;

@@ -3,8 +3,10 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,7 @@
 struct connection {
 	struct sim_http *server;
 	int fd;                         /* owned */
+	SSL *tls;                       /* owned; null: plain */
 };
 
 struct request {
@@ -29,15 +32,27 @@ struct request {
 	bool range;
 };
 
+static ssize_t send_some(struct connection *c, const void *bytes, size_t n)
+{
+	return c->tls ? SSL_write(c->tls, bytes, (int)n)
+		      : send(c->fd, bytes, n, MSG_NOSIGNAL);
+}
+
+static ssize_t receive_some(struct connection *c, void *bytes, size_t n)
+{
+	return c->tls ? SSL_read(c->tls, bytes, (int)n)
+		      : recv(c->fd, bytes, n, 0);
+}
+
 /* 0, or -1: the client is gone, or the test is over. */
 static int put(struct connection *c, const void *bytes, size_t n)
 {
 	const char *p = bytes;
 
 	while (n > 0 && !c->server->stop) {
-		ssize_t sent = send(c->fd, p, n, MSG_NOSIGNAL);
+		ssize_t sent = send_some(c, p, n);
 
-		if (sent < 0) {
+		if (sent <= 0) {
 			return -1;
 		}
 		p += sent;
@@ -89,16 +104,25 @@ static int silent(struct connection *c)
 	return -1;
 }
 
-static int endless(struct connection *c)
+static int blanks(struct connection *c)
 {
-	static char blanks[65536];
-	int r = put_text(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+	static char some[65536];
+	int r = 0;
 
-	memset(blanks, ' ', sizeof(blanks));
+	memset(some, ' ', sizeof(some));
 	while (r == 0) {
-		r = put(c, blanks, sizeof(blanks));
+		r = put(c, some, sizeof(some));
 	}
 	return -1;
+}
+
+static int endless(struct connection *c, const char *status)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nConnection: close\r\n"
+		 "\r\n", status);
+	return put_text(c, text) < 0 ? -1 : blanks(c);
 }
 
 static int redirect(struct connection *c, const char *to, const char *name)
@@ -135,15 +159,19 @@ static int odd(struct connection *c, const struct request *q, enum http_odd how,
 	switch (how) {
 	case HTTP_SLOW: return put_slowly(c, bytes);
 	case HTTP_SILENT: return silent(c);
-	case HTTP_ENDLESS: return endless(c);
+	case HTTP_ENDLESS: return endless(c, "200 OK");
+	case HTTP_ENDLESS_ABSENT: return endless(c, "404 Not Found");
 	case HTTP_LONG:
-		return head(c, "200 OK", 1u << 30, "") < 0 ? -1 : endless(c);
+		return head(c, "200 OK", 1u << 30, "") < 0 ? -1
+							   : blanks(c);
 	case HTTP_BREAKS:
 		(void)head(c, "200 OK", bytes->length, "");
 		(void)put(c, bytes->bytes, bytes->length / 2);
 		return -1;
 	case HTTP_CIRCLE: return redirect(c, "/metadata/", q->name);
 	case HTTP_MOVED: return redirect(c, "/metadata/moved/", q->name);
+	case HTTP_ELSEWHERE:
+		return redirect(c, c->server->elsewhere, q->name);
 	case HTTP_TO_FILE: return redirect(c, "file:///etc/passwd", "");
 	case HTTP_NOWHERE:
 		return head(c, "302 Found", bytes->length, "") < 0 ? -1 :
@@ -230,20 +258,33 @@ static int take_request(struct connection *c, char *text)
 	return answer(c, &q);
 }
 
+/* A client that does not believe us goes away here. */
+static bool greet(struct connection *c)
+{
+	SSL_CTX *tls = c->server->tls;
+
+	if (!tls) {
+		return true;
+	}
+	c->tls = SSL_new(tls);
+	return c->tls && SSL_set_fd(c->tls, c->fd) && SSL_accept(c->tls) == 1;
+}
+
 static void *serve(void *context)
 {
 	struct connection *c = context;
 	char text[REQUEST];
 	size_t n = 0;
 
-	while (!c->server->stop) {
+	while (!c->server->stop && (c->tls || greet(c))) {
 		struct pollfd p = { c->fd, POLLIN, 0 };
 		ssize_t got;
 
-		if (poll(&p, 1, 50) == 0) {
+		if (!(c->tls && SSL_pending(c->tls)) &&
+		    poll(&p, 1, 50) == 0) {
 			continue;
 		}
-		got = recv(c->fd, text + n, sizeof(text) - 1 - n, 0);
+		got = receive_some(c, text + n, sizeof(text) - 1 - n);
 		if (got <= 0) {
 			break;
 		}
@@ -256,6 +297,7 @@ static void *serve(void *context)
 			n = 0;
 		}
 	}
+	SSL_free(c->tls);
 	close(c->fd);
 	free(c);
 	return NULL;
@@ -276,14 +318,27 @@ static void *listen_on(void *context)
 		if (fd < 0) {
 			continue;
 		}
+		/* head and body go out by themselves: nobody waits for an
+		 * acknowledgement between them */
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 },
+				 sizeof(int));
+		h->connections++;
 		c = malloc(sizeof(*c));
-		*c = (struct connection){ h, fd };
+		*c = (struct connection){ h, fd, NULL };
 		pthread_create(&threads[n++], NULL, serve, c);
 	}
 	while (n) {
 		pthread_join(threads[--n], NULL);
 	}
 	return NULL;
+}
+
+void sim_http_tls(struct sim_http *h, SSL_CTX *tls)
+{
+	h->tls = tls;
+	snprintf(h->base, sizeof(h->base), "%s://%s:%u/",
+		 tls ? "https" : "http", h->ipv6 ? "[::1]" : "127.0.0.1",
+		 h->port);
 }
 
 void sim_http_start(struct sim_http *h, struct sim *s, bool ipv6)
@@ -294,6 +349,8 @@ void sim_http_start(struct sim_http *h, struct sim *s, bool ipv6)
 	const void *address = ipv6 ? (const void *)&six : &four;
 	socklen_t size = ipv6 ? sizeof(six) : sizeof(four);
 
+	/* OpenSSL writes without MSG_NOSIGNAL */
+	signal(SIGPIPE, SIG_IGN);
 	memset(h, 0, sizeof(*h));
 	four.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	h->sim = s;
@@ -311,8 +368,8 @@ void sim_http_start(struct sim_http *h, struct sim *s, bool ipv6)
 					     &size), 0);
 		h->port = ntohs(four.sin_port);
 	}
-	snprintf(h->base, sizeof(h->base), "http://%s:%u/",
-		 ipv6 ? "[::1]" : "127.0.0.1", h->port);
+	h->ipv6 = ipv6;
+	sim_http_tls(h, NULL);
 	assert_int_equal(pthread_create(&h->thread, NULL, listen_on, h), 0);
 }
 

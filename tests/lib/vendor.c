@@ -51,6 +51,7 @@ static int publish(const struct vendor *v, const char *const *words)
 			_exit(126);
 		}
 		execv(v->publish, (char *const *)argv);
+		perror(v->publish);
 		_exit(127);
 	}
 	return pid < 0 ? -errno : finish(pid);

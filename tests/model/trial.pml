@@ -47,7 +47,7 @@ byte faults, cuts, engines;
 
 bool agent_runs, agent_alive, agent_known;
 
-chan to_agent = [8] of { mtype, byte, byte };
+chan to_agent = [12] of { mtype, byte, byte };
 chan to_host = [3] of { mtype, byte };
 
 #define ACTIVE (journal == TRIAL || journal == GOOD -> NEW : OLD)
@@ -151,7 +151,7 @@ inline judge()
 inline tell(type, a, b)
 {
 	if
-	:: agent_known -> to_agent!type, a, b
+	:: agent_known && agent_alive -> to_agent!type, a, b
 	:: else
 	fi
 }
@@ -198,7 +198,6 @@ inline order()
 		beside = SWITCHED_TO
 	:: m == SWITCH_BACK && beside == KEPT -> went_back(false)
 	:: m == TRIAL_END && beside == KEPT ->
-		assert(journal == GOOD || kept_content == NEW);
 		tell(ENDED, NONE, false);
 		beside = 0; kept_content = NONE; kept_try = 0
 	:: m == RESTART && beside < SWITCHED_TO ->
@@ -316,6 +315,15 @@ inline say(what, t)
 	to_host!what, t
 }
 
+/* Nobody is gone back to any more. */
+inline release()
+{
+	assert(journal == GOOD || frozen_content != ACTIVE);
+	assert(journal != TRIAL || frozen_content != OLD || runs == OLD);
+	say(TRIAL_END, 0);
+	frozen = false
+}
+
 /* agent_on_try_over() */
 inline try_over(charged)
 {
@@ -355,8 +363,8 @@ inline align()
 	   frozen || tries == TRIES) ->
 		step = RETURNING;
 #ifndef NO_RELEASE
-		if                      /* restart() */
-		:: frozen -> say(TRIAL_END, 0); frozen = false
+		if
+		:: frozen -> release()
 		:: else
 		fi;
 #endif
@@ -369,7 +377,7 @@ inline good()
 {
 #ifdef END_FIRST
 	if
-	:: frozen -> say(TRIAL_END, 0)
+	:: frozen -> release()
 	:: else
 	fi;
 #endif
@@ -378,11 +386,12 @@ inline good()
 	CUT;
 #ifndef END_FIRST
 	if
-	:: frozen -> say(TRIAL_END, 0)
+	:: frozen -> release()
 	:: else
-	fi;
+	fi
+#else
+	skip
 #endif
-	frozen = false
 }
 
 #define ON_TRIAL (serves_told && runs == NEW && journal == TRIAL)
@@ -405,8 +414,7 @@ inline think()
 	:: ON_TRIAL && !pending -> good()
 #endif
 	:: ON_TRIAL && !pending -> leave(OUT)   /* trial_bad() */
-	:: ALIGNED && journal == GOOD && frozen ->
-		say(TRIAL_END, 0); frozen = false
+	:: ALIGNED && journal == GOOD && frozen -> release()
 	:: ALIGNED && journal == READY && tries < TRIES && slot -> begin_try()
 	:: ALIGNED && journal == OUT && slot && !frozen -> slot = false
 	fi
@@ -457,6 +465,11 @@ inline hear()
 	:: m == ENDED && x != NONE ->
 		awaits = false;
 		serves_told = (TRY == runs_try -> false : serves_told);
+		if                              /* is_tried() */
+		:: t && CONTENT == NEW && journal == GOOD -> journal = TRIAL
+		:: t && CONTENT == NEW && journal == GOOD
+		:: else
+		fi;
 		if
 		:: t && CONTENT == NEW && journal == TRIAL ->
 			pending = true;         /* fault_take() */
@@ -485,11 +498,12 @@ end_wait:
 	do
 	:: agent_alive ->
 		{
-			atomic { agent_runs = true; recover() }
+			agent_runs = true;
+			recover();
 end_idle:		do
-			:: atomic { to_agent?m, x, t -> hear() }
-			:: atomic { begun && step == IDLE && !awaits &&
-				    THINKS -> think() }
+			:: to_agent?m, x, t -> hear()
+			:: begun && step == IDLE && !awaits && THINKS ->
+				think()
 			:: d_step { cuts < CUTS -> cuts++; agent_alive = false }
 			:: d_step { cuts < CUTS -> cuts++; agent_alive = false;
 				    power = false }

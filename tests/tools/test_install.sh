@@ -35,5 +35,5 @@ cc -Wall -Wextra -Werror -o "$root/first" "$source/examples/first.c" \
 rm "$root/first"
 
 "$source/tools/uninstall" "$build" "$root" >/dev/null
-left=$(find "$root" -type f -o -type l)
+left=$(find "$root" -type f -o -type l -o -name bailey)
 [ -z "$left" ] || fail "left behind: $left"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# test_unit_file.sh UNIT UPDATER SYSUSERS - does systemd take the unit files, and
+# test_unit_file.sh UNIT UPDATER SYSUSERS MAN - does systemd take the unit files, and
 # do they say what the design asks for? The programs need not be installed.
 set -u
-unit=$1 updater=$2 users=$3
+unit=$1 updater=$2 users=$3 man=$4
 failed=0
 for line in ProtectSystem=strict ReadWritePaths=/var/lib/bailey/staging \
     NoNewPrivileges=yes 'CapabilityBoundingSet=$' User=bailey-update \
@@ -29,6 +29,15 @@ if grep -q '^Memory' "$unit"; then
 	echo "a memory limit in $unit"
 	failed=1
 fi
+# The pages that they name are ours, and there.
+for page in $(sed -n 's/^Documentation=//p' "$unit" "$updater"); do
+	page=${page#man:}
+	file=$man/${page%(*}.${page#*(}
+	[ -e "${file%)}" ] || {
+		echo "no manual page $page"
+		failed=1
+	}
+done
 [ "$failed" = 0 ] || exit 1
 command -v systemd-analyze >/dev/null || {
 	echo "no systemd-analyze here"

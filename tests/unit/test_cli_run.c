@@ -271,6 +271,69 @@ static void what_is_not_there_is_said_before_anything_starts(void **state)
 	assert_int_equal(number(bed, "pid"), 0);
 }
 
+static void etc_file(const struct bed *bed, const char *name, const char *text)
+{
+	char path[160];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/etc/%s", bed->top, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+/* A run without --product, with this bailey.conf: is there an updater? */
+static bool starts_updater(const struct bed *bed, const char *conf)
+{
+	char etc[160];
+	struct run_cli *run;
+	int ms = 0;
+
+	snprintf(etc, sizeof(etc), "%s/etc", bed->top);
+	etc_file(bed, "bailey.conf", conf);
+	put(bed, "updater", "0");
+	run = RUN_CLI_START("run", "--tree", bed->tree, "--etc", etc,
+			    "--state", bed->state);
+	assert_true(run_cli_expect(run, "ready\n"));
+	while (!number(bed, "updater") && ms < 1500) {
+		usleep(10000);
+		ms += 10;
+	}
+	kill(run->pid, SIGTERM);
+	run_cli_wait(run);
+	free(run);
+	return number(bed, "updater") != 0;
+}
+
+static void the_updater_is_started_for_what_bailey_conf_enables(void **state)
+{
+	static const char *const folder[] = { "etc", "etc/products.d",
+					      "etc/products.d/dropped.d" };
+	const struct bed *bed = *state;
+	char path[160], script[256];
+
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%s", bed->top, folder[i]);
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
+	etc_file(bed, "products.d/fetched.ini", "[product]\nname = fetched\n"
+		 "[content]\nurl = http://127.0.0.1/\nroot = /r.json\n");
+	etc_file(bed, "products.d/plain.ini", "[product]\nname = plain\n");
+	etc_file(bed, "products.d/dropped.ini", "[product]\nname = dropped\n");
+	etc_file(bed, "products.d/dropped.d/url.ini", "[content]\n"
+		 "url = http://127.0.0.1/\nroot = /r.json\n");
+	snprintf(script, sizeof(script), "#!/bin/sh\necho $$ > %s/updater\n"
+		 "exec sleep 60\n", bed->state);
+	put(bed, "../bailey-updater", script);
+	snprintf(path, sizeof(path), "%s/bailey-updater", bed->top);
+	assert_int_equal(chmod(path, 0755), 0);
+	assert_true(starts_updater(bed, "[products]\nenable = fetched\n"));
+	assert_true(starts_updater(bed, "[products]\nenable = dropped\n"));
+	assert_false(starts_updater(bed, "[products]\nenable = plain\n"));
+	assert_false(starts_updater(bed, ""));
+}
+
 static void restarts_are_at_once_then_rarer_then_forgiven(void **state)
 {
 	struct run_backoff b = { 0 };
@@ -305,6 +368,7 @@ int main(void)
 		T(two_runs_in_one_state_directory_are_refused),
 		T(a_made_state_directory_is_gone_afterwards),
 		T(what_is_not_there_is_said_before_anything_starts),
+		T(the_updater_is_started_for_what_bailey_conf_enables),
 		cmocka_unit_test(restarts_are_at_once_then_rarer_then_forgiven),
 	};
 

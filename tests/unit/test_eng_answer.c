@@ -200,6 +200,52 @@ static void does_a_missed_deadline_get_the_fallback(void **state)
 	assert_idle();
 }
 
+/* Its author asks afterwards what it stumbled over: nobody watched then. */
+static void is_a_miss_recorded_though_nobody_watches(void **state)
+{
+	const struct view_decision *d = &r->e->events.entry[0];
+	const struct session *s = &r->e->session[0];
+	uint32_t q;
+
+	serve();
+	q = ask("good");
+	replay_judge(&p[0], taken(&p[0]), ALLOW);
+	replay_turn(r);
+	assert_answer(q, ALLOW);
+	assert_int_equal(r->e->events.head, 0);
+	q = ask("slow");
+	replay_advance(r->group, 101);
+	replay_turn(r);
+	assert_answer(q, ALLOW);
+	assert_int_equal(r->e->denials.head, 0);
+	assert_int_equal(r->e->events.head, 1);
+	assert_int_equal(d->missed, 1);
+	assert_int_equal(d->by, VIEW_BY_MISS);
+	assert_string_equal(d->product, s->manifest.name);
+	assert_int_not_equal(d->path[0], 0);
+}
+
+/* In observe mode nobody waited: what is missing is the opinion. */
+static void is_a_missing_opinion_recorded_in_observe_mode(void **state)
+{
+	const struct view_decision *d = &r->e->events.entry[0];
+	uint32_t q;
+
+	manifest.mode = BAILEY_MODE_OBSERVE;
+	serve();
+	q = ask("slow");
+	assert_answer(q, ALLOW);
+	assert_int_equal(r->e->events.head, 0);
+	replay_product_close(&p[0]);
+	replay_turn(r);
+	replay_turn(r);
+	assert_int_equal(r->e->events.head, 1);
+	assert_int_equal(d->missed, 1);
+	assert_int_equal(d->by, VIEW_BY_OBSERVE);
+	assert_string_equal(d->product, r->e->session[0].manifest.name);
+	assert_int_equal(r->e->session[0].owed, d->id);
+}
+
 static void is_a_fallback_never_cached(void **state)
 {
 	int file;
@@ -526,6 +572,8 @@ int main(void)
 		T(does_any_deny_win),
 		T(does_a_deny_wait_for_nobody),
 		T(does_a_missed_deadline_get_the_fallback),
+		T(is_a_miss_recorded_though_nobody_watches),
+		T(is_a_missing_opinion_recorded_in_observe_mode),
 		T(is_a_fallback_never_cached),
 		T(is_a_second_answer_only_counted),
 		T(does_extend_move_the_deadline_up_to_the_maximum),

@@ -403,6 +403,37 @@ static void do_too_many_denials_put_it_into_observe(void **state)
 	assert_int_equal(r->table->enforcing, 0);
 }
 
+/* What was asked before the brake is not applied after it; and then the brake
+ * begins anew, or it would trip at once. */
+static void does_it_begin_anew_when_it_is_believed_again(void **state)
+{
+	const struct handoff_message enforce = {
+		.type = HANDOFF_PRODUCT_MODE, .number = BAILEY_MODE_ENFORCE };
+	const struct wire_event *w[5];
+	uint32_t q[5];
+
+	manifest.max_denials = 2;
+	serve();
+	for (int i = 0; i < 5; i++) {
+		q[i] = open_file(user_file("evil"));
+		w[i] = replay_take(&p[0]);
+	}
+	for (int i = 0; i < 5; i++) {
+		replay_verdict(&p[0], w[i], DENY, ONCE);
+		replay_turn(r);
+		is_answered(q[i], i < 2 ? DENY : ALLOW);
+	}
+	assert_int_equal(r->e->session[0].mode, BAILEY_MODE_OBSERVE);
+	replay_control(r, &enforce, NULL, 0);
+	replay_turn(r);
+	for (int i = 0; i < 2; i++) {
+		q[i] = open_file(user_file("evil"));
+		answers(&p[0], DENY, ONCE);
+		is_answered(q[i], DENY);
+	}
+	assert_int_equal(r->e->session[0].mode, BAILEY_MODE_ENFORCE);
+}
+
 static void does_the_same_object_denied_again_count_once(void **state)
 {
 	int file = user_file("evil");
@@ -628,6 +659,7 @@ int main(void)
 		T(does_an_answer_clear_a_strike),
 		T(does_a_denial_clear_a_strike),
 		T(do_too_many_denials_put_it_into_observe),
+		T(does_it_begin_anew_when_it_is_believed_again),
 		T(does_the_same_object_denied_again_count_once),
 		T(is_the_keep_list_first),
 		T(is_the_administrator_before_any_product),

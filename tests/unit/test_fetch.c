@@ -95,6 +95,7 @@ static void test_misbehaviour(void **state)
 		{ HTTP_MOVED, 0 }, { HTTP_TO_FILE, -EPROTO },
 		{ HTTP_NOWHERE, -EPROTO }, { HTTP_ERROR, -EPROTO },
 		{ HTTP_EMPTY, -EPROTO }, { HTTP_GARBAGE, -EPROTO },
+		{ HTTP_ENDLESS_ABSENT, FETCH_ABSENT },
 	};
 
 	sim_serve(s, "file", "0123456789", 10);
@@ -113,6 +114,34 @@ static void test_misbehaviour(void **state)
 		h.odd = HTTP_GOOD;
 		gives("file", 100, 0);
 	}
+}
+
+/* Each refresh asks for a root that is not there: with TLS, a connection lost
+ * to that would be another handshake. */
+static void test_a_missing_file_costs_no_connection(void **state)
+{
+	cleanup_fetch struct fetch *f = NULL;
+	char base[100];
+
+	sim_serve(s, "file", "0123456789", 10);
+	snprintf(base, sizeof(base), "%smetadata", h.base);
+	assert_int_equal(fetch_url(base, NULL, &f), 0);
+	for (int i = 0; i < 3; i++) {
+		cleanup_free uint8_t *bytes = NULL;
+		size_t length;
+
+		assert_int_equal(fetch_bytes(f, "missing", 10, &bytes,
+					     &length), FETCH_ABSENT);
+		assert_string_equal(f->why, "status 404");
+		h.odd = HTTP_ERROR;
+		assert_int_equal(fetch_bytes(f, "file", 10, &bytes, &length),
+				 -EPROTO);
+		assert_string_equal(f->why, "status 500");
+		h.odd = HTTP_GOOD;
+		assert_int_equal(fetch_bytes(f, "file", 10, &bytes, &length),
+				 0);
+	}
+	assert_int_equal(h.connections, 1);
 }
 
 /* A mile of bytes, each of them in time, but never an end. */
@@ -345,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(test_sizes),
 		EACH(test_misbehaviour),
+		EACH(test_a_missing_file_costs_no_connection),
 		EACH(test_total_time),
 		EACH(test_ranges),
 		EACH(test_sink),

@@ -36,6 +36,8 @@ vendor = Bailey project
 exec = $(realpath "$2")
 [events]
 ask = file.open
+[storage]
+state = 1M
 [policy]
 deadline_ms = open:4000
 deadline_max_ms = 8000
@@ -46,6 +48,12 @@ want() { # STATUS TEXT ARGUMENT...
 	shift 2
 	got=0
 	out=$("$preflight" --product "$dir/tester.ini" "$@" 2>&1) || got=$?
+	case $out in
+	*'left behind'*)
+		echo "$*: $out"
+		exit 1
+		;;
+	esac
 	case $got-$out in
 	"$status"-*"$text"*) ;;
 	*)

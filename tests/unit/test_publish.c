@@ -72,7 +72,9 @@ static int make_folder(void **state)
 		  "echo 'rule b {}' >rules/d/b.yar;"
 		  "echo evil >corpus/deny/evil; echo good >corpus/allow.exec/g;"
 		  "umask 077; echo secret >pass; echo other >pass2;"
-		  "echo '[product]' >scan.ini;"
+		  "printf '#!/bin/sh\n' >product;"
+		  "printf '[product]\nname = scan\nexec = %%s\n[events]\n"
+		  "ask = file.open\n' $PWD/product >scan.ini;"
 		  "cat >preflight <<'END'\n#!/bin/sh\necho \"$*\" >>$0.log\n"
 		  "test \"$1 $3\" = '--product --content' || exit 9\n"
 		  "test -f $4/version.json || exit 8\n"
@@ -214,6 +216,22 @@ static void test_preflight_record(void **state)
 	expect(0, "cd record; $B release $P --preflight ../preflight");
 	expect(0, "wc -l <preflight.log");
 	assert_int_equal(atoi(said), 1);
+	/* another build of the product has not seen it */
+	expect(0, "cp -r rules rules4; touch rules4/c; cd record; $B add "
+	       "--schema scan-rules/1 --fields 3 ../rules4; $B key drop robot "
+	       "timestamp; $B sign $P");
+	expect(2, "cd record; $B release $P --preflight ../preflight");
+	expect(0, "grep -c . preflight.log; echo exit 0 >>product; cd record; "
+	       "$B key assign robot timestamp; $B sign $P");
+	assert_int_equal(atoi(said), 2);
+	expect(0, "cd record; $B release $P --preflight ../preflight; "
+	       "grep -c . ../preflight.log");
+	says("\n3\n");
+	expect(2, "cd record; mv ../product ../away; echo >>../rules4/c; $B "
+	       "add --schema scan-rules/1 --fields 3 ../rules4; $B sign $P; $B "
+	       "release $P --preflight ../preflight");
+	says("the program of");
+	expect(0, "mv away product");
 	expect(0, "cp -r rules rules3; touch rules3/unclear; cd record; $B add "
 	       "--schema scan-rules/1 --fields 3 ../rules3; $B sign $P");
 	expect(2, "cd record; $B release $P --preflight ../preflight");
@@ -226,6 +244,61 @@ static void test_preflight_record(void **state)
 	       "for d in *; do cp ../pass.json $d/; done");
 	expect(2, "cd record; $B release $P --preflight ../preflight");
 	says("could not tell");
+}
+
+/* Only what nothing names goes, and only what was seen so for long enough. */
+static void test_prune(void **state)
+{
+	make_workspace("pr");
+	release("pr");
+	host("pr.old", "pr", 0);
+	expect(0, "cp -r rules many; cd pr; for i in $(seq 64); do echo $i "
+	       ">../many/a.yar; $B add --schema scan-rules/1 --fields 3 "
+	       "--corpus ../corpus ../many >/dev/null || exit 1; done");
+	release("pr");
+	expect(0, "cd pr; $B prune");
+	/* an older file of metadata still names it */
+	says("0 files removed, 0 bytes; 0 wait; 0 staged");
+	expect(2, "cd pr; $B prune --keep 1s");
+	says("--keep 1s: give 259200s");
+	expect(0, "cd pr/repository/metadata; cp -r 1.content* ../..; : "
+	       ">1.content%%2Fscan.json");
+	expect(2, "cd pr; $B prune");
+	says("1.content%2Fscan.json");
+	says("nothing is removed");
+	expect(0, "cd pr; rm -r repository/metadata/1.content*; $B prune "
+	       "--dry-run; ls staged | wc -l; ! grep targets/ prune.json");
+	says("0 files would be removed, 0 bytes; 2 wait; 1 staged");
+	says("\n65\n");
+	expect(0, "cd pr; $B prune; ls staged | wc -l");
+	says("0 files removed, 0 bytes; 2 wait; 1 staged");
+	says("\n64\n");
+	expect(0, "cd pr; $B prune; grep -c 'targets/' prune.json");
+	says("0 files removed, 0 bytes; 2 wait; 0 staged");
+	/* long noted, but published since: from now on */
+	expect(0, "cd pr; sed -i 's/: [0-9][0-9]*/: 1/' prune.json; $B "
+	       "prune");
+	says("0 files removed, 0 bytes; 2 wait");
+	expect(0, "cd pr; sed -i 's/: [0-9][0-9]*/: 1/' prune.json; find "
+	       "repository -type f -exec touch -d @0 {} +; ls -R repository | "
+	       "sort >all; $B prune --dry-run; ls -R repository | sort | cmp "
+	       "all");
+	says("2 files would be removed");
+	expect(0, "cd pr; $B prune; ls -R repository | sort | diff all - | "
+	       "grep -c '^<'");
+	says("2 files removed");
+	says("\n2\n");
+	expect(0, "cd pr; $B check; $B prune");
+	says("0 files removed, 0 bytes; 0 wait; 0 staged");
+	host("pr.old", "pr", 0);
+	host("pr.new", "pr", 0);
+	download("pr.new", "pr", "content/scan/code/2.json", 0);
+	/* one of them is needed again: it is published again */
+	expect(0, "cd pr; $B add --schema scan-rules/1 --fields 3 --corpus "
+	       "../corpus ../rules");
+	release("pr");
+	expect(0, "cd pr; $B prune; $B check");
+	host("pr.new", "pr", 0);
 }
 
 /* bob is on another machine: only a file goes there and comes back. */
@@ -487,6 +560,40 @@ static void test_secrets(void **state)
 	       "keys/plain.pem");
 }
 
+static void test_passphrase(void **state)
+{
+	expect(0, "$B init --product scan pp; cd pp; chmod 600 ../pass2; $B "
+	       "key generate a root $P; cp keys/a.pem old; cp workspace.json "
+	       "w");
+	expect(2, "cd pp; $B key passphrase a --new-passphrase-file ../pass2 "
+	       "--passphrase-file ../pass2");
+	says("wrong passphrase for the key a");
+	expect(2, "cd pp; $B key passphrase a $P </dev/null");
+	expect(2, "cd pp; $B key passphrase nobody $P");
+	expect(2, "cd pp; $B key passphrase a $P --new-passphrase-file "
+	       "../empty");
+	says("it is empty");
+	expect(2, "cd pp; chmod 644 ../pass2; $B key passphrase a $P "
+	       "--new-passphrase-file ../pass2");
+	says("chmod 600");
+	expect(0, "cd pp; cmp keys/a.pem old");
+	expect(0, "cd pp; chmod 600 ../pass2; $B key passphrase a $P "
+	       "--new-passphrase-file ../pass2; cmp workspace.json w");
+	expect(1, "cd pp; cmp keys/a.pem old");
+	expect(0, "cd pp; stat -c %%a keys/a.pem; grep -c ENCRYPTED "
+	       "keys/a.pem; openssl pkey -in keys/a.pem -passin file:../pass2 "
+	       "-pubout >n; "
+	       "openssl pkey -in old -passin file:../pass -pubout | cmp n");
+	says("600");
+	expect(2, "cd pp; $B key passphrase a $P --new-passphrase-file "
+	       "../pass");
+	says("wrong passphrase for the key a");
+	/* the public part alone: nothing is here to be changed */
+	expect(2, "cd pp; rm keys/a.pem; $B key passphrase a $P "
+	       "--new-passphrase-file ../pass2");
+	says("is not here");
+}
+
 static void test_lines(void **state)
 {
 	static const char *const bad[] = {
@@ -499,7 +606,8 @@ static void test_lines(void **state)
 		"revoke", "revoke code/9", "expire moon", "expire --in x",
 		"-x check", "check --json --json", "policy",
 		"add --schema s rules", "release --passphrase-fd 99",
-		"check --workspace /nowhere",
+		"check --workspace /nowhere", "prune now", "prune --keep x",
+		"key passphrase", "key passphrase nobody",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -507,8 +615,8 @@ static void test_lines(void **state)
 		assert_non_null(strstr(said, "bailey-publish: "));
 	}
 	expect(0, "for c in init key add policy sign release gate revoke "
-	       "expire check; do $B $c --help | grep -q \"^usage: "
-	       "bailey-publish $c\" || exit 1; done");
+	       "expire prune check; do $B $c --help | grep -q \"^usage: "
+	       "bailey publish $c\" || exit 1; done");
 	expect(0, "$B --help | head -n 1; exit ${PIPESTATUS:-0}");
 	expect(2, "$B --help >/dev/full");
 }
@@ -535,6 +643,7 @@ int main(void)
 		cmocka_unit_test(test_layout),
 		cmocka_unit_test(test_preflight),
 		cmocka_unit_test(test_preflight_record),
+		cmocka_unit_test(test_prune),
 		cmocka_unit_test(test_carried),
 		cmocka_unit_test(test_rotation),
 		cmocka_unit_test(test_expiry),
@@ -543,6 +652,7 @@ int main(void)
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_tampered),
 		cmocka_unit_test(test_secrets),
+		cmocka_unit_test(test_passphrase),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_two),
 	};

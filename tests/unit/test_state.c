@@ -368,6 +368,25 @@ static void test_floor_over_itself(void **state)
 	assert_int_equal(s.host.floor, 3);
 }
 
+/* A fault of its trial was told when it was good already. */
+static void test_reopened(void **state)
+{
+	good(1);
+	good(2);
+	assert_int_equal(try_event(STATE_EVENT_REOPENED, 1),
+			 STATE_NOT_FROM_HERE);  /* not in use */
+	event(STATE_EVENT_REOPENED, 2);
+	is(2, STATE_TRIAL);
+	assert_int_equal(active(), 2);
+	assert_int_equal(back(), 1);
+	assert_int_equal(try_event(STATE_EVENT_REOPENED, 2),
+			 STATE_NOT_FROM_HERE);
+	fault(2, 1);
+	fault(2, 2);
+	is(2, STATE_QUARANTINED);
+	assert_int_equal(active(), 1);
+}
+
 static void test_passed_over(void **state)
 {
 	good(1);
@@ -620,6 +639,7 @@ int main(void)
 		TEST(test_back),
 		TEST(test_floor),
 		TEST(test_floor_over_itself),
+		TEST(test_reopened),
 		TEST(test_passed_over),
 		TEST(test_withdrawn),
 		TEST(test_interrupted),

@@ -164,6 +164,71 @@ static void test_init_refresh_download(void **state)
 	bad(download("three", NULL), "there is no such target");
 }
 
+/* The first that it is told after the root: it refreshes by itself. */
+static void test_download_alone(void **state)
+{
+	good(init_with(sim_last(s, "root")));
+	bad(download("none", NULL), "there is no such target");
+	assert_string_equal(s->log, "2.root.json timestamp.json "
+				    "1.snapshot.json 1.targets.json");
+	assert_string_equal(sim_folder(&c),
+			    "root 1 snapshot 1 targets 1 timestamp 1");
+}
+
+/* A root that was refused is not there: nobody is asked for anything. */
+static void test_without_a_root(void **state)
+{
+	struct sim_bytes root = sim_last(s, "root");
+	char path[200], *sig;
+	uint8_t bytes[9000];
+
+	assert_true(root.length < sizeof(bytes));
+	memcpy(bytes, root.bytes, root.length);
+	bytes[root.length] = '\0';
+	sig = strstr((char *)bytes, "\"sig\"");
+	assert_non_null(sig);
+	sig = strchr(sig + 5, '"') + 1;
+	memcpy(sig, "00000000", 8);
+	snprintf(path, sizeof(path), "%s/root.json", c.metadata);
+	unlink(path);
+	bad(init_with((struct sim_bytes){ bytes, root.length }),
+	    "0 valid signatures, 1 are needed");
+	bad(refresh(), "no trusted root");
+	bad(download("none", NULL), "no trusted root");
+	assert_string_equal(s->log, "");
+}
+
+/* Under another clock, as a test suite gives it one. */
+static int refresh_ahead(const char *seconds)
+{
+	int status;
+
+	setenv("CLOCK_AHEAD_S", seconds, 1);
+	setenv("LD_PRELOAD", getenv("CLOCK_AHEAD"), 1);
+	status = refresh();
+	unsetenv("LD_PRELOAD");
+	return status;
+}
+
+static void test_another_clock(void **state)
+{
+	if (!*getenv("CLOCK_AHEAD")) {
+		skip();
+	}
+	good(init_with(sim_last(s, "root")));
+	good(refresh_ahead("0"));
+	bad(refresh_ahead("172800"), "expired");
+	for (size_t i = 0; i < 4; i++) {
+		sim_expires(s, s->roles[i].name, s->now + 7 * SIM_DAY);
+	}
+	sim_publish_all(s);
+	good(refresh_ahead("172800"));
+	assert_string_equal(sim_folder(&c),
+			    "root 2 snapshot 2 targets 2 timestamp 2");
+	good(refresh());
+	bad(refresh_ahead("691200"), "expired");
+}
+
 static void test_delegated_with_odd_names(void **state)
 {
 	sim_delegate(s, "targets", "../odd?#", "*", false);
@@ -268,6 +333,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EACH(test_init_refresh_download),
+		EACH(test_download_alone),
+		EACH(test_without_a_root),
+		EACH(test_another_clock),
 		EACH(test_delegated_with_odd_names),
 		EACH(test_reasons),
 		EACH(test_usage),
