@@ -11,10 +11,11 @@
  * up the standby. A frozen process does not answer, dies of nothing but the
  * monitor, and hangs for ever if nobody thaws it.
  *
- * Three searches, each whole within its bound. Without a word: two failures and
- * an order, no worker dies. WORKER: a worker dies at any step, beside one
- * failure or order. ENGINE: so does the engine, beside one of them. What only a
- * worker's death can see is one step elsewhere (TOGETHER).
+ * Searches, each whole within its bound. Without a word: two failures and an
+ * order, no worker dies. WORKER: a worker dies at any step, beside one failure
+ * or order. ENGINE: so does the engine, beside one of them. ONE, for mutations:
+ * one failure and an order. What only a worker's death can see is one step
+ * elsewhere (TOGETHER).
  *
  * Left out: what is asked and answered within a worker's life (question.pml),
  * starts by the helper (one step), counters, rules, time. A deadline passes for

@@ -1,12 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef FAULTS
-#define FAULTS 1                        /* of either content's processes */
-#endif
-#ifndef CUTS
+/*
+ * trial.pml - new content on trial: agent and journal, against a host whose
+ * processes fail, an agent that is killed, and a power cut
+ *
+ * The agent is as in the functions that are named here; its store is records,
+ * each whole or not there (test_store_cut), and `current', which after a power
+ * cut leads to where it led before unless the directory was synced. A new
+ * version is ready, the old one is good. Monitor and engine are one automaton,
+ * whose every act is one step (switch.pml has the steps within).
+ *
+ * Searches, each whole within its bound. Without a word: two failures of
+ * processes, the end of an engine, and one death of the agent or the power's.
+ * CUTS_TWO: one failure and two of those deaths. ONE, for the mutations: one of
+ * each and no engine's. A version is tried twice by an agent, then it waits.
+ *
+ * Left out: preflights and replays (what they find is any of it), other
+ * versions, leases, health (a verdict is either), time-outs of the agent (no
+ * word is lost here), alarms, a former one that is restarted live.
+ *
+ * Checked:
+ *   What is started, or stands in `current' when the power comes back, has its
+ *   slot, and a record said before that it is to be used.
+ *     POINT_FIRST  activate() leads `current' on before the record
+ *   What is switched to is on trial by the journal.
+ *     ACT_LATE     standby_ready() asks for the switch first
+ *   A version is good only while it runs and no fault of it is unjudged.
+ *     NO_FAULT     agent_think() does not look at faults first
+ *     NO_LOST      agent_faults_lost() does not look for those of a dead agent
+ *   The former process is not given up while it would be gone back to; one that
+ *   is of no use does not stand in the way of a restart.
+ *     END_FIRST    frozen_release() before the record
+ *     NO_RELEASE   agent_align() keeps one of the same version
+ *   When nothing moves any more, the version of the journal serves, alone, the
+ *   trial is over, and `current' leads there for good: never to one that is in
+ *   quarantine.
+ *     NO_POINT     change() does not lead `current' back
+ *     NO_SYNC      slot_point() does not sync
+ *     NO_SETTLE    store_recover() does not lead `current' on
+ *     NO_ABANDON   nor does it end an activation that was cut short
+ */
+#if defined(ONE)
+#define FAULTS 1                        /* of processes */
 #define CUTS 1                          /* of the agent or of the power */
-#endif
-#ifndef ENGINES
 #define ENGINES 0
+#elif defined(CUTS_TWO)
+#define FAULTS 1
+#define CUTS 2
+#define ENGINES 0
+#else
+#define FAULTS 2
+#define CUTS 1
+#define ENGINES 1
 #endif
 #define TRIES 2                         /* then it is put off for good */
 
@@ -38,6 +82,7 @@ mtype = { TRY_START, TRY_STOP, SWITCH, SWITCH_BACK, TRIAL_END, RESTART,
 byte journal = READY, current = OLD, seen = OLD;
 bool pending;           /* noted: a fault that was not judged */
 bool slot = true;       /* of the new one */
+bool admitted;          /* there was a record that it is to be used */
 byte crashes;
 
 /* The host. */
@@ -97,7 +142,7 @@ inline activate()
 	point(NEW);
 	CUT;
 #endif
-	journal = ACTIVATING;
+	d_step { journal = ACTIVATING; admitted = true }
 	CUT;
 #ifndef POINT_FIRST
 	point(NEW);
@@ -110,11 +155,8 @@ inline activate()
 inline recover()
 {
 	if
-	:: journal == ACTIVATING ->     /* abandon() */
-#ifdef NO_ABANDON
-		journal = TRIAL
-#else
-		journal = READY
+#ifndef NO_ABANDON
+	:: journal == ACTIVATING -> journal = READY     /* abandon() */
 #endif
 	:: journal == TRIAL && !booted ->       /* note_interruption() */
 		if
@@ -142,170 +184,12 @@ inline judge()
 {
 	if
 	:: leave(OUT)
-	:: crashes == 0 -> crashes++; pending = false
-	fi
-}
-
-/* ---- the host: monitor and engine, each act one step (switch.pml) ---- */
-
-inline tell(type, a, b)
-{
-	if
-	:: agent_known && agent_alive -> to_agent!type, a, b
-	:: else
-	fi
-}
-
-/* Content and try, 0 of none, in one byte. */
-#define WHO(content, try) (content + 4 * try)
-#define CONTENT (x % 4)
-#define TRY (x / 4)
-
-/* mon_product_start(): what `current' leads to */
-inline start()
-{
-	assert(seen == OLD || slot);
-	asked = seen; asked_try = 0;
-	serves = true;
-	tell(STARTED, WHO(asked, asked_try), 0)
-}
-
-/* The other one asked again: mon_trial_switched(), mon_instance_ended(). The
- * death of the one on trial is told before or after. */
-inline went_back(charged)
-{
-	if
-	:: true ->
-		tell(ENDED, WHO(asked, asked_try), charged);
-		tell(BACK, WHO(kept_content, kept_try), charged)
-	:: true ->
-		tell(BACK, WHO(kept_content, kept_try), charged);
-		tell(ENDED, WHO(asked, asked_try), charged)
+	:: crashes == 0 -> d_step { crashes++; pending = false }
 	fi;
-	asked = kept_content; asked_try = kept_try;
-	kept_content = NONE; kept_try = 0; beside = 0
+	fault = false
 }
 
-/* agent_table[] */
-inline order()
-{
-	if
-	:: m == TRY_START && beside == 0 -> beside = LOADING; host_try = x
-	:: m == TRY_STOP && beside > 0 && beside < KEPT && x == host_try ->
-		beside = 0;
-		tell(TRY_ENDED, x, false)
-	:: m == SWITCH && beside == STANDS && x == host_try && serves ->
-		beside = SWITCHED_TO
-	:: m == SWITCH_BACK && beside == KEPT -> went_back(false)
-	:: m == TRIAL_END && beside == KEPT ->
-		tell(ENDED, NONE, false);
-		beside = 0; kept_content = NONE; kept_try = 0
-	:: m == RESTART && beside < SWITCHED_TO ->
-		if
-		:: serves -> serves = false; tell(ENDED, WHO(asked, asked_try), false)
-		:: else
-		fi
-	:: else -> tell(REFUSED, m, x)
-	fi;
-	m = 0; x = 0
-}
-
-/* mon_engine_lost() */
-inline engine_lost()
-{
-	engines++;
-	if
-	:: beside == KEPT -> tell(ENDED, NONE, false)
-	:: beside > 0 && beside < KEPT -> tell(TRY_ENDED, host_try, false)
-	:: else
-	fi;
-	beside = 0; kept_content = NONE; kept_try = 0;
-	if
-	:: serves -> serves = false; tell(ENDED, WHO(asked, asked_try), false)
-	:: else
-	fi
-}
-
-inline forget_agent()
-{
-	agent_known = false;
-	do
-	:: nempty(to_agent) -> to_agent?_, _, _
-	:: nempty(to_host) -> to_host?_, _
-	:: empty(to_agent) && empty(to_host) -> break
-	od
-}
-
-/* mon_agent_started() */
-inline begin_agent()
-{
-	agent_known = true; agent_alive = true;
-	tell(PRODUCT, beside == KEPT, 0);
-	if
-	:: serves -> tell(STARTED, WHO(asked, asked_try), 0)
-	:: else
-	fi;
-	tell(BEGIN, 0, 0)
-}
-
-/* What was not synced may be there, or not. */
-inline boot()
-{
-	forget_agent();
-	if
-	:: seen = current
-	:: current = seen
-	fi;
-	assert(current == OLD || slot);
-	beside = 0; kept_content = NONE; kept_try = 0; asked = current;
-	asked_try = 0; serves = true;
-	power = true; booted = false
-}
-
-#define FAIL faults < FAULTS -> faults++
-
-proctype host()
-{
-	mtype m;
-	byte x;
-
-end:	do
-	:: atomic { power && nempty(to_host) -> to_host?m, x; order() }
-	:: atomic { power && !serves && beside != KEPT -> start() }
-	:: atomic { power && beside == LOADING -> beside = STANDS;
-		    tell(TRY_READY, host_try, 0) }
-	:: atomic { power && beside > 0 && beside < SWITCHED_TO && FAIL;
-		    beside = 0; tell(TRY_ENDED, host_try, true) }
-	:: atomic { power && beside == SWITCHED_TO ->
-		    if                          /* eng_switch() */
-		    :: assert(journal == TRIAL);
-			    beside = (serves -> KEPT : 0);
-			    kept_content = (serves -> asked : NONE);
-			    kept_try = (serves -> asked_try : 0);
-			    asked = NEW; asked_try = host_try;
-			    serves = true; tell(SWITCHED, host_try, beside)
-		    :: FAIL; beside = 0; tell(REFUSED, SWITCH, host_try);
-			    tell(TRY_ENDED, host_try, true)
-		    fi }
-	:: atomic { power && beside == KEPT && FAIL; went_back(true) }
-	:: atomic { power && beside == KEPT && FAIL; beside = 0;
-		    kept_content = NONE; kept_try = 0; tell(ENDED, NONE, false) }
-	:: atomic { power && beside != KEPT && serves && FAIL;
-		    serves = false; tell(ENDED, WHO(asked, asked_try), true) }
-	:: atomic { power && engines < ENGINES -> engine_lost() }
-	:: atomic { power && agent_known && !agent_alive && !agent_runs ->
-		    forget_agent();
-		    if                          /* mon_trials_abandon() */
-		    :: beside > 0 && beside < SWITCHED_TO -> beside = 0
-		    :: else
-		    fi }
-	:: atomic { power && !agent_known && beside != SWITCHED_TO ->
-		    begin_agent() }             /* mon_agent_due() */
-	:: atomic { !power && !agent_runs -> boot() }
-	:: d_step { faults < FAULTS || engines < ENGINES ->
-		    faults = FAULTS; engines = ENGINES }
-	od
-}
+#include "trial_host.pml"
 
 /* ---- the agent ---- */
 
@@ -318,7 +202,7 @@ inline say(what, t)
 /* Nobody is gone back to any more. */
 inline release()
 {
-	assert(journal == GOOD || frozen_content != ACTIVE);
+	assert(frozen_content != ACTIVE || journal == GOOD);
 	assert(journal != TRIAL || frozen_content != OLD || runs == OLD);
 	say(TRIAL_END, 0);
 	frozen = false
@@ -394,6 +278,11 @@ inline good()
 #endif
 }
 
+#ifdef NO_FAULT
+#define FAILED false
+#else
+#define FAILED (fault && journal == TRIAL)
+#endif
 #define ON_TRIAL (serves_told && runs == NEW && journal == TRIAL)
 #define ALIGNED (serves_told && runs == ACTIVE)
 
@@ -401,26 +290,17 @@ inline good()
 inline think()
 {
 	if
-#ifndef NO_FAULT
-	:: pending && journal == TRIAL -> judge()
-	:: !(pending && journal == TRIAL) &&
-#else
-	::
-#endif
-	   serves_told && runs != ACTIVE -> align()
-#ifdef NO_FAULT
-	:: ON_TRIAL -> good()
-#else
-	:: ON_TRIAL && !pending -> good()
-#endif
-	:: ON_TRIAL && !pending -> leave(OUT)   /* trial_bad() */
+	:: FAILED -> judge()
+	:: !FAILED && serves_told && runs != ACTIVE -> align()
+	:: !FAILED && ON_TRIAL -> good()
+	:: !FAILED && ON_TRIAL -> leave(OUT)   /* trial_bad() */
 	:: ALIGNED && journal == GOOD && frozen -> release()
 	:: ALIGNED && journal == READY && tries < TRIES && slot -> begin_try()
 	:: ALIGNED && journal == OUT && slot && !frozen -> slot = false
 	fi
 }
 
-#define THINKS ((pending && journal == TRIAL) || (serves_told && \
+#define THINKS (FAILED || (serves_told && \
 	runs != ACTIVE) || ON_TRIAL || (ALIGNED && ((journal == GOOD && \
 	frozen) || (journal == READY && tries < TRIES && slot) || \
 	(journal == OUT && slot && !frozen))))
@@ -472,7 +352,7 @@ inline hear()
 		fi;
 		if
 		:: t && CONTENT == NEW && journal == TRIAL ->
-			pending = true;         /* fault_take() */
+			d_step { pending = true; fault = true } /* fault_take() */
 			step = (step == RETURNING -> IDLE : step)
 		:: else
 		fi
@@ -492,7 +372,7 @@ proctype agent()
 {
 	mtype m;
 	byte x, t, step, try, next_try, tries, runs, runs_try, frozen_content = NONE;
-	bool begun, frozen, serves_told, awaits;
+	bool begun, frozen, serves_told, awaits, fault;
 
 end_wait:
 	do
@@ -514,6 +394,7 @@ end_idle:		do
 			m = 0; x = 0; t = 0; step = IDLE; try = 0; tries = 0;
 			runs = 0; runs_try = 0; frozen_content = NONE; begun = false;
 			frozen = false; serves_told = false; awaits = false;
+			fault = false;
 			next_try = 0; agent_runs = false
 		}
 	od
