@@ -38,7 +38,6 @@
  *   serves, thawed, which engine and monitor both mean; the other one is kept,
  *   frozen, on trial, or it is gone; the agent had a word for each order.
  *     BACK_FIRST   (WORKER) eng_beside_back() stores `kept' before `asked'
- *     TOLD_LATE    (WORKER) a successor says IDLE before SWITCHED
  *     NO_HELD      IDLE is said of one that holds the question
  *     NO_THAW      mon_trial_failed() does not thaw
  *     NO_PLACE     session_product() does not take a start as who is asked

@@ -301,11 +301,7 @@ inline act()
 #else
 #define HELD (owing == kept - 1)
 #endif
-#ifdef TOLD_LATE
-#define UNTOLD false
-#else
 #define UNTOLD (asked != asked_told)
-#endif
 
 /* eng_request.c: READY; eng_session_reap(): not ready in time; a socket that is
  * closed: eng_session_fail() */

@@ -345,14 +345,14 @@ inline hear()
 	:: m == ENDED && x != NONE ->
 		awaits = false;
 		serves_told = (TRY == runs_try -> false : serves_told);
-		if                              /* is_tried() */
+		if                              /* is_tried(), fault_take() */
 		:: t && CONTENT == NEW && journal == GOOD -> journal = TRIAL
 		:: t && CONTENT == NEW && journal == GOOD
 		:: else
 		fi;
 		if
 		:: t && CONTENT == NEW && journal == TRIAL ->
-			d_step { pending = true; fault = true } /* fault_take() */
+			d_step { pending = true; fault = true }
 			step = (step == RETURNING -> IDLE : step)
 		:: else
 		fi
@@ -371,7 +371,8 @@ inline hear()
 proctype agent()
 {
 	mtype m;
-	byte x, t, step, try, next_try, tries, runs, runs_try, frozen_content = NONE;
+	byte x, t, step, try, next_try, tries, runs, runs_try;
+	byte frozen_content = NONE;
 	bool begun, frozen, serves_told, awaits, fault;
 
 end_wait:
@@ -392,7 +393,8 @@ end_idle:		do
 		} unless { !agent_alive };
 		d_step {
 			m = 0; x = 0; t = 0; step = IDLE; try = 0; tries = 0;
-			runs = 0; runs_try = 0; frozen_content = NONE; begun = false;
+			runs = 0; runs_try = 0; frozen_content = NONE;
+			begun = false;
 			frozen = false; serves_told = false; awaits = false;
 			fault = false;
 			next_try = 0; agent_runs = false

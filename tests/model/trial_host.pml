@@ -58,7 +58,9 @@ inline order()
 	:: m == RESTART ->
 		assert(beside < SWITCHED_TO);   /* else refused for ever */
 		if
-		:: serves -> serves = false; tell(ENDED, WHO(asked, asked_try), false)
+		:: serves ->
+			serves = false;
+			tell(ENDED, WHO(asked, asked_try), false)
 		:: else
 		fi
 	:: else -> tell(REFUSED, m, x)
@@ -145,7 +147,8 @@ end:	do
 		    fi }
 	:: atomic { power && beside == KEPT && FAIL; went_back(true) }
 	:: atomic { power && beside == KEPT && FAIL; beside = 0;
-		    kept_content = NONE; kept_try = 0; tell(ENDED, NONE, false) }
+		    kept_content = NONE; kept_try = 0;
+		    tell(ENDED, NONE, false) }
 	:: atomic { power && beside != KEPT && serves && FAIL;
 		    serves = false; tell(ENDED, WHO(asked, asked_try), true) }
 	:: atomic { power && engines < ENGINES -> engine_lost() }
