@@ -30,6 +30,7 @@
 #include "base/mono.h"
 #include "base/result.h"
 #include "broker/eng_process.h"
+#include "broker/eng_storm.h"
 #include "broker/handoff.h"
 #include "broker/source_process_ring.h"
 #include "config/manifest.h"
@@ -56,8 +57,6 @@
 #define ENG_FILES_OUT 64u       /* descriptors with a product, from which on
 				 * late returns end its session */
 #define ENG_RETURN_NS (60 * MONO_S) /* ... after the answer */
-#define ENG_LATE 512u           /* kept answers: the next writes the first */
-#define ENG_STORMS 16u          /* uids, direct-mapped */
 #define ENG_KEEP 4096u          /* files never denied: further are not kept */
 #define ENG_MOUNTS 4096u        /* host mount ids: further ones are `foreign` */
 #define ENG_DENIAL_OBJECTS 256u /* distinct objects that a brake counts */
@@ -227,7 +226,6 @@ struct session {
 	_Atomic uint64_t content_event; /* that is not answered yet; 0 */
 	mono_t content_since;
 	struct handoff_expect content_expect;
-	uint64_t owed;          /* event that it died or fell silent over; 0 */
 	int hung;                       /* what it went silent over; -1 */
 	uint32_t hung_kind;
 	_Atomic uint32_t mode;          /* product: enum bailey_mode */
@@ -264,7 +262,7 @@ struct session {
 	/* the reply thread's own */
 	uint32_t question_head, news_head, answers_taken;
 	uint32_t kind_sequence[ENG_KINDS];
-	uint64_t sequence;
+	uint64_t sequence, owed; /* event that it died or fell silent over */
 	uint32_t free_count;
 	uint32_t files_out;     /* descriptors that it has not given back */
 	uint16_t free_slot[WIRE_SLOTS];
@@ -337,17 +335,6 @@ struct stall {                  /* what a task has waited in its window */
 	uint64_t waited_ns;
 };
 
-struct storm {                  /* when a uid asked, and whether it storms */
-	uint32_t uid;
-	mono_t asked, until;
-};
-
-struct late {                   /* an answer that is kept, and then written */
-	int fd;
-	enum bailey_verdict verdict;
-	bool close;             /* nobody needs it any more */
-};
-
 /* What was denied before the keeper died: denied on until the product that
  * said so serves again. */
 struct remembered {
@@ -418,11 +405,7 @@ struct engine {
 	uint32_t looking;       /* bits: products that were awake when asked */
 	struct { uint32_t uid, count; } uid_open[ENG_UIDS];
 	uint32_t unread;        /* at least so many were, at the last read */
-	struct storm storm[ENG_STORMS];
-	uint32_t late_first, late_count;
-	mono_t late_until;      /* none of them is written before */
-	struct late late[ENG_LATE];
-	uint16_t late_at[HANDOFF_FDS];  /* place in late[], plus 1 */
+	struct storms storms;
 	struct twin twin[ENG_TWINS];
 	struct stall stall[ENG_STALLS];
 	struct poison poison[ENG_POISON];

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * eng_storm.c - one user's crowd of askers is answered by the clock
+ * eng_storm.c - one user's crowd of askers waits for the others
  *
  * Every answer wakes every waiter of the group, in the kernel: a hundred
  * threads of one user that open all the time are a hundred waiters, each woken
- * by each answer: 0.25 ms on two processors, of whoever answers and of everybody
- * else (an innocent open beside them took 30 ms, 40 times its time alone).
+ * by each answer: 0.25 ms on two processors, of whoever answers and of all
+ * others (an innocent open beside them took 30 ms, 40 times its time alone).
  *
- * So while more questions of one uid wait than STORM_UNREAD for each processor,
- * and another uid asks, too, that uid's answers are kept, and written one by one
- * between the others' questions: none while a product is asked, unless that
- * takes STORM_HOLD_NS, and after each a pause of STORM_PAUSE times what it took.
- * What it gets is what it would have got. Root's are never kept. While a storm
- * lasts the monitor lets the engine go before other tasks; not always, because
- * then it goes before who asked went to sleep, which costs a third (decision
- * 017).
+ * So while more questions of one uid wait than STORM_UNREAD for each
+ * processor, and another uid asks, too, that uid's answers are kept, and
+ * written one by one between the others' questions: none while a product is
+ * asked, unless that takes STORM_HOLD_NS, and after each a pause of STORM_PAUSE
+ * times what it took. What it gets is what it would have got. Root's are never
+ * kept. While a storm lasts the monitor lets the engine go before other tasks;
+ * not always, because then it goes before who asked went to sleep, which costs
+ * a third (decision 017).
  *
- * Reply thread only. Bounds: ENG_LATE answers, the next one has the first of
- * them written; ENG_STORMS uids, direct-mapped, newest wins. A kept answer
+ * Reply thread only. Bounds: STORM_KEPT answers, the next one has the first of
+ * them written; STORM_UIDS uids, direct-mapped, newest wins. A kept answer
  * stands in the shared table: a successor, or the monitor, writes it
  * (eng_succeed.c).
  */
@@ -33,13 +33,13 @@
 
 static struct storm *storm_of(struct engine *e, uint32_t uid)
 {
-	return &e->storm[uid % ENG_STORMS];
+	return &e->storms.of[uid % STORM_UIDS];
 }
 
 static bool storm_disturbs(const struct engine *e, uint32_t uid, mono_t now)
 {
-	for (uint32_t i = 0; i < ENG_STORMS; i++) {
-		const struct storm *s = &e->storm[i];
+	for (uint32_t i = 0; i < STORM_UIDS; i++) {
+		const struct storm *s = &e->storms.of[i];
 
 		if (s->asked.ns && s->uid != uid &&
 		    mono_between(s->asked, now) < STORM_LASTS_NS) {
@@ -97,20 +97,20 @@ void eng_storm_look(struct engine *e, const int32_t *pids, uint32_t count)
 
 static void storm_write(struct engine *e)
 {
-	const struct late *l = &e->late[e->late_first];
+	const struct storm_answer *l = &e->storms.kept[e->storms.first];
 	mono_t began = mono_now(), now;
 	uint64_t pause;
 
 	eng_source_answer(e, l->fd, l->verdict);
-	e->late_at[l->fd] = 0;
+	e->storms.at[l->fd] = 0;
 	if (l->close) {
 		eng_close_later(e, l->fd);
 	}
-	e->late_first = (e->late_first + 1) % ENG_LATE;
-	e->late_count--;
+	e->storms.first = (e->storms.first + 1) % STORM_KEPT;
+	e->storms.count--;
 	now = mono_now();
 	pause = STORM_PAUSE * mono_between(began, now);
-	e->late_until = mono_add(now, pause < STORM_LEAST_NS ? STORM_LEAST_NS
+	e->storms.next = mono_add(now, pause < STORM_LEAST_NS ? STORM_LEAST_NS
 							     : pause);
 }
 
@@ -126,19 +126,19 @@ void eng_storm_answer(struct engine *e, const struct question *q,
 		eng_source_answer(e, q->fd, verdict);
 		return;
 	}
-	if (e->late_count == ENG_LATE) {
+	if (e->storms.count == STORM_KEPT) {
 		storm_write(e);
 	}
-	if (!e->late_count && e->late_until.ns < q->read_at.ns) {
-		e->late_until = q->read_at;
+	if (!e->storms.count && e->storms.next.ns < q->read_at.ns) {
+		e->storms.next = q->read_at;
 	}
-	at = (e->late_first + e->late_count++) % ENG_LATE;
+	at = (e->storms.first + e->storms.count++) % STORM_KEPT;
 	eng_source_note(e, q->fd, verdict);
-	e->late[at] = (struct late){ q->fd, verdict, false };
-	e->late_at[q->fd] = (uint16_t)(at + 1);
+	e->storms.kept[at] = (struct storm_answer){ q->fd, verdict, false };
+	e->storms.at[q->fd] = (uint16_t)(at + 1);
 	e->view.held_back++;
 	/* what is kept is not unread, and a storm all the same */
-	if (e->late_count > e->processors * STORM_UNREAD &&
+	if (e->storms.count > e->processors * STORM_UNREAD &&
 	    storm_disturbs(e, q->asker.uid, q->read_at)) {
 		storm_blows(e, q->asker.uid, q->read_at);
 	}
@@ -147,20 +147,20 @@ void eng_storm_answer(struct engine *e, const struct question *q,
 /* True: closed after its answer, by storm_write(). */
 bool eng_storm_close(struct engine *e, int fd)
 {
-	if (!e->late_at[fd]) {
+	if (!e->storms.at[fd]) {
 		return false;
 	}
-	e->late[e->late_at[fd] - 1].close = true;
+	e->storms.kept[e->storms.at[fd] - 1].close = true;
 	return true;
 }
 
 mono_t eng_storm_due(const struct engine *e)
 {
-	if (!e->late_count) {
+	if (!e->storms.count) {
 		return (mono_t){ UINT64_MAX };
 	}
-	return e->open_count ? mono_add(e->late_until, STORM_HOLD_NS)
-			     : e->late_until;
+	return e->open_count ? mono_add(e->storms.next, STORM_HOLD_NS)
+			     : e->storms.next;
 }
 
 bool eng_storm_turn(struct engine *e, mono_t now)

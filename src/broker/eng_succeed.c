@@ -203,8 +203,9 @@ void eng_succeed(struct engine *e)
 	e->current = QUESTION_NONE;
 	e->next_due = (mono_t){ 0 };
 	e->asleep = 0;
-	e->late_first = e->late_count = 0;      /* they stand in the table, and are answered */
-	memset(e->late_at, 0, sizeof(e->late_at));
+	/* they stand in the table, and are answered */
+	e->storms.first = e->storms.count = 0;
+	memset(e->storms.at, 0, sizeof(e->storms.at));
 	e->close.head = e->close.tail = e->close.sleepers = 0;
 	e->service_kicked = 0;
 	e->snapshot = NULL;     /* mapped by the dead one only */

@@ -161,7 +161,8 @@ void jail_cgroups_make(const struct jail_cgroups *groups,
 /* A name that no other start has: `serial` counts starts. */
 void jail_cgroups_name(const struct jail_cgroups *groups, const char *product,
 		       uint64_t serial, char ret_name[JAIL_CGROUP_NAME]);
-/* Did the kernel end processes of this group for want of memory? */
+/* Did the kernel end processes of this group for want of memory? Reads the
+ * cgroup's own file system: no mark is on that. */
 bool jail_cgroups_out_of_memory(const struct jail_cgroups *groups,
 				const char *name)
 	__attribute__((warn_unused_result));

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_exceptions.c - what `bailey allow` let happen: listed, removed */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_off.c - nothing is asked or denied, for a time or until `bailey on` */
 #include "base/mono.h"
 #include "cli/cli.h"
 #include "cli/out.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_on.c - the end of `bailey off` */
 #include "cli/cli.h"
 #include "cli/out.h"
 #include "cli/peer.h"

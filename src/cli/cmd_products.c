@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_products.c - the products, with their states and counters */
 #include <stdlib.h>
 #include <string.h>
 

@@ -19,6 +19,7 @@
 #include "cli/names.h"
 #include "cli/out.h"
 #include "cli/peer.h"
+#include "cli/text.h"
 #include "cli/when.h"
 #include "proto/record.h"
 #include "rule/rule.h"
@@ -270,16 +271,46 @@ static int rules_try(const struct cli_args *args, const char *path)
 	return rules_replay(program, fd, cli_has(args, "json"));
 }
 
+/* What is wrong comes line by line; a file with a mistake is left out. */
+static int rules_reload(const struct cli_args *args)
+{
+	struct admin_request request = { .type = ADMIN_RELOAD };
+	cleanup_peer struct peer peer = PEER_INIT;
+	char why[TEXT_ESCAPED(VIEW_REASON)];
+	union peer_record record;
+	unsigned complaints = 0;
+	int r;
+
+	if (peer_begin_admin(args, &request, &peer) < 0) {
+		return CLI_UNKNOWN;
+	}
+	while ((r = peer_next(&peer, &record)) == 1) {
+		if (record.head.type == ADMIN_DEGRADED) {
+			const char *text = record.degraded.why;
+
+			text_escape(TEXT_HUMAN, text, strlen(text), why);
+			cli_error("%s", why);
+			complaints++;
+		}
+	}
+	if (r < 0) {
+		peer_say(&peer, r);
+		return peer_exit(&peer, r);
+	}
+	return complaints ? CLI_NO : CLI_YES;
+}
+
 static int rules_run(const struct cli_args *args)
 {
 	const char *verb = args->operand[0];
 	bool show = strcmp(verb, "show") == 0;
+	bool reload = strcmp(verb, "reload") == 0;
 
-	if (show != (args->operand_count == 1)) {
+	if ((show || reload) != (args->operand_count == 1)) {
 		cli_error("write: bailey rules %s", args->command->synopsis);
 		return CLI_UNKNOWN;
 	}
-	if (cli_has(args, "json") && strcmp(verb, "check") == 0) {
+	if (cli_has(args, "json") && (reload || strcmp(verb, "check") == 0)) {
 		cli_error("--json goes with `rules show` and `rules try` only");
 		return CLI_UNKNOWN;
 	}
@@ -287,14 +318,15 @@ static int rules_run(const struct cli_args *args)
 		cli_error("--events goes with `rules try` only");
 		return CLI_UNKNOWN;
 	}
-	if (show) {
-		return rules_show(args);
+	if (show || reload) {
+		return show ? rules_show(args) : rules_reload(args);
 	}
 	return strcmp(verb, "check") == 0 ? rules_check(args->operand[1]) :
 					    rules_try(args, args->operand[1]);
 }
 
-static const char *const rules_words[] = { "show", "check", "try", NULL };
+static const char *const rules_words[] = { "show", "reload", "check", "try",
+					   NULL };
 
 static const struct cli_option rules_options[] = {
 	{ "events", CLI_FILE, false, "RECORD", "recorded events to try on" },
@@ -304,13 +336,15 @@ static const struct cli_option rules_options[] = {
 
 const struct cli_command cmd_rules = {
 	.name = "rules",
-	.synopsis = "{show [--json] | check FILE | try FILE --events RECORD "
-		    "[--json]}",
+	.synopsis = "{show [--json] | reload | check FILE | "
+		    "try FILE --events RECORD [--json]}",
 	.summary = "rules in force; is a file good; what would it decide",
 	.help = "FILE - is standard input. check and try need no service and "
 		"no root.\n"
-		"Exit code: show: 0 there are some, 1 none. check: 0 good, 1 "
-		"malformed.\ntry: 0 denies nothing, 1 denies something. "
+		"reload reads rules.d and exceptions.d again.\n"
+		"Exit code: show: 0 there are some, 1 none. check, reload: 0 "
+		"good, 1 malformed.\ntry: 0 denies nothing, 1 denies "
+		"something. "
 		"2 could not tell.\n",
 	.page = "bailey-rules",
 	.options = rules_options,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_status.c - what runs and what is degraded (status.h) */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* help.c - what --help prints, made from the table of commands (cli.h) */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run_backoff.c - when what died is started again (run.h) */
 #include "cli/run.h"
 
 uint64_t run_backoff_death(struct run_backoff *backoff, mono_t now)

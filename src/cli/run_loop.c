@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run_loop.c - `bailey run` at work (run.h): signals, deaths, decisions */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

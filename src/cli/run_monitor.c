@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run_monitor.c - the monitor as a child (run.h): started, heard, swept up */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run_place.c - where things are (run.h): state, programs, manifests */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

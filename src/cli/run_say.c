@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run_say.c - lines to standard error that never wait for its reader (run.h) */
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>

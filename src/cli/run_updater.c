@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run_updater.c - bailey-updater as a child (run.h) */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

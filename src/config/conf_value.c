@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* conf_value.c - values of the INI form (conf.h): numbers, sizes, times, shares
+ * and words, each with what is wrong about it */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* decide_fill.c - the inputs of decide() (decide.h): filled in, and checked */
 #include <stdio.h>
 #include <string.h>
 

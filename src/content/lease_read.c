@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* lease_read.c - a lease from its signed JSON (lease.h); members that are not
+ * known are refused */
 #include <stdio.h>
 #include <string.h>
 

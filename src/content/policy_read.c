@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* policy_read.c - the sections of content.d (policy.h): a mistake is reported
+ * and holds the products that its section is for; the rest counts */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

@@ -73,7 +73,7 @@ struct view_end {
 	X(LOADING, 1, "loading")        /* started, not ready yet */          \
 	X(SERVING, 2, "serving")                                              \
 	X(SUSPECT, 3, "suspect")        /* missed: one probe at a time */     \
-	X(SUSPENDED, 4, "suspended")    /* no answer for two deadlines */     \
+	X(SUSPENDED, 4, "suspended")    /* by the administrator */            \
 	X(RESTARTING, 5, "restarting")  /* died; waits for its back-off */
 
 enum view_product_state {

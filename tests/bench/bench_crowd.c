@@ -79,8 +79,8 @@ int crowd_peers(const struct bench_options *options, struct load *load,
 			failed++;
 			continue;
 		}
-		figures_set(figures, times.beside_us, "innocent_p99_storm_%s_us",
-			    name);
+		figures_set(figures, times.beside_us,
+			    "innocent_p99_storm_%s_us", name);
 		if (times.alone_us > 0) {
 			figures_set(figures, times.beside_us / times.alone_us,
 				    "innocent_p99_ratio_storm_%s", name);

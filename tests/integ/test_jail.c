@@ -162,21 +162,45 @@ static void bounds_a_fork_bomb(void **state)
 	assert_int_equal(jail_cgroup_count(getpid()), 0);
 }
 
+/* A helper that logs into a file, which is returned. */
+static int restart_logging(void)
+{
+	int saved = dup(2), log;
+
+	jail_monitor_fini(&monitor);
+	log = open("/mnt/log", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	dup2(log, 2);
+	jail_monitor_init(&monitor);
+	dup2(saved, 2);
+	close(saved);
+	return log;
+}
+
+/* And its author is told: SIGKILL alone says nothing. */
 static void bounds_memory(void **state)
 {
+	static const char why[] = "it went beyond its memory";
 	struct jail_started s;
+	char text[4096] = "";
 	struct pollfd p;
-	int status;
+	int log = restart_logging(), status;
 
 	start("memory", &s);
 	if (strstr(s.text, "memory limit")) {
 		jail_stop(&s);
+		close(log);
 		skip();
 	}
 	p = (struct pollfd){ .fd = s.pidfd, .events = POLLIN };
 	assert_int_equal(poll(&p, 1, 20000), 1);
 	status = jail_stop(&s);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	for (int i = 0; i < 200 && !strstr(text, why); i++) {
+		usleep(10000);
+		assert_true(pread(log, text, sizeof(text) - 1, 0) >= 0);
+	}
+	assert_non_null(strstr(text, why));
+	close(log);
 }
 
 /* The flood must end, must not hold the product, and the helper must serve
@@ -184,17 +208,10 @@ static void bounds_memory(void **state)
 static void bounds_a_flood_of_standard_error(void **state)
 {
 	struct jail_started s, other;
-	char text[256], path[64];
+	char text[256];
 	struct stat st;
-	int saved = dup(2), log;
+	int log = restart_logging();
 
-	snprintf(path, sizeof(path), "/mnt/log");
-	jail_monitor_fini(&monitor);
-	log = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	dup2(log, 2);
-	jail_monitor_init(&monitor);
-	dup2(saved, 2);
-	close(saved);
 	start("flood", &s);
 	start("hello", &other);
 	assert_true(jail_hear(&other, text, sizeof(text)) > 0);

@@ -30,14 +30,14 @@ if grep -q '^Memory' "$unit"; then
 	failed=1
 fi
 # The pages that they name are ours, and there.
-for page in $(sed -n 's/^Documentation=//p' "$unit" "$updater"); do
-	page=${page#man:}
-	file=$man/${page%(*}.${page#*(}
-	[ -e "${file%)}" ] || {
-		echo "no manual page $page"
-		failed=1
-	}
-done
+missing=$(sed -n 's/^Documentation=//p' "$unit" "$updater" | tr ' ' '\n' |
+	while IFS='():' read -r _ page section; do
+		[ -e "$man/$page.${section%)}" ] || echo "$page($section)"
+	done)
+if [ -n "$missing" ]; then
+	echo "no manual page: $missing"
+	failed=1
+fi
 [ "$failed" = 0 ] || exit 1
 command -v systemd-analyze >/dev/null || {
 	echo "no systemd-analyze here"

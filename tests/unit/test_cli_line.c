@@ -288,6 +288,35 @@ static void exceptions_are_listed_and_removed(void **state)
 	free(run);
 }
 
+static void are_rules_read_again(void **state)
+{
+	struct fake_view *fake = *state;
+	struct run_cli *run;
+
+	fake_view_start(fake, BOTH);
+	run = RUN_CLI("rules", "reload", "--state", fake->dir);
+	assert_says(run, 0, NULL);
+	assert_int_equal(fake->seen->admin.type, ADMIN_RELOAD);
+	free(run);
+	run = RUN_CLI("rules", "reload", "--json", "--state", fake->dir);
+	assert_says(run, 2, "--json goes with");
+	free(run);
+}
+
+static void does_reload_name_what_is_malformed(void **state)
+{
+	struct fake_view *fake = *state;
+	struct admin_degraded bad = { .why = "rules.d/a.rules:3: what?" };
+	struct run_cli *run;
+
+	fake_view_record(fake, FAKE_MONITOR, ADMIN_RELOAD, ADMIN_DEGRADED,
+			 &bad, sizeof(bad));
+	fake_view_start(fake, BOTH);
+	run = RUN_CLI("rules", "reload", "--state", fake->dir);
+	assert_says(run, 1, "a.rules:3: what?");
+	free(run);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -303,6 +332,8 @@ int main(void)
 		T(product_verbs_reach_the_monitor),
 		T(doctor_says_what_is_missing_and_its_cost),
 		T(exceptions_are_listed_and_removed),
+		T(are_rules_read_again),
+		T(does_reload_name_what_is_malformed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,11 +62,11 @@ static void crowd_asks(void)
 /* Kept answers are written one by one. */
 static void calm(void)
 {
-	for (uint32_t i = 0; i < 2 * CROWD && r->e->late_count; i++) {
+	for (uint32_t i = 0; i < 2 * CROWD && r->e->storms.count; i++) {
 		replay_advance(r->group, 5);
 		replay_turn(r);
 	}
-	assert_int_equal(r->e->late_count, 0);
+	assert_int_equal(r->e->storms.count, 0);
 }
 
 static uint32_t crowd_answered(enum bailey_verdict verdict)
@@ -153,7 +153,7 @@ static void are_their_descriptors_closed(void **state)
 		assert_int_equal(crowd_answered(ALLOW), CROWD);
 		other_asks();
 	}
-	assert_int_equal(r->e->late_count, 0);
+	assert_int_equal(r->e->storms.count, 0);
 	assert_int_equal(r->e->used_count, 0);
 	assert_int_equal(r->e->close.head, r->e->close.tail);
 }
