@@ -359,8 +359,8 @@ static void is_a_question_after_its_death_asked_of_the_former(void **state)
 
 static void is_the_monitors_word_enough(void **state)
 {
-	struct handoff_message m = { HANDOFF_PRODUCT_GONE, PLACE, 1 };
-
+	struct handoff_message m = { .type = HANDOFF_PRODUCT_GONE,
+				     .index = PLACE, .instance = 1 };
 	(void)state;
 	both();
 	switch_over();
