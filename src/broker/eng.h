@@ -662,7 +662,7 @@ void eng_grace(struct engine *e);               /* wait for a quiet point */
 void eng_grace_if_serving(struct engine *e);
 void eng_session_add(struct engine *e, const struct handoff_message *m,
 		     const int *fds, size_t count);
-void eng_session_gone(struct engine *e, uint32_t index);
+void eng_session_gone(struct engine *e, uint32_t index, uint32_t instance);
 void eng_session_stop(struct engine *e, uint32_t index);
 void eng_session_request(struct engine *e, struct session *s);
 void eng_session_succeed(struct engine *e);     /* a new worker, once */

@@ -299,16 +299,16 @@ void eng_unsent_send(struct engine *e, struct session *s)
 	}
 }
 
-/* One that is ending has another one beside it, perhaps. */
-static struct session *dispatch_asked(struct engine *e, struct session *s)
+/* Null if it does not serve; one that is ending has another one beside it,
+ * perhaps. One look: the service thread may end it at any time, and whoever is
+ * asked then is passed on by eng_session_drop(). */
+static struct session *dispatch_serving(struct engine *e, struct session *s)
 {
-	struct session *former = NULL;
+	uint32_t phase = atomic_load_explicit(&s->phase, memory_order_acquire);
 
-	if (atomic_load_explicit(&s->phase, memory_order_acquire) >=
-	    SESSION_ENDING) {
-		former = eng_beside_back(e, s);
-	}
-	return former ? former : s;
+	return phase >= SESSION_ENDING    ? eng_beside_back(e, s)
+	       : phase == SESSION_SERVING ? s
+					  : NULL;
 }
 
 uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied)
@@ -316,6 +316,7 @@ uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied)
 	for ENG_EACH(i, eng_concerned(e)) {
 		const struct session *product = &e->session[i];
 		struct session *s = &e->session[eng_asked(e, i)];
+		struct session *serves;
 
 		if (eng_holds(e, i)) {
 			dispatch_hold(e, q, s->index);
@@ -324,7 +325,7 @@ uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied)
 		if (!product->present) {
 			continue;
 		}
-		s = dispatch_asked(e, s);
+		serves = dispatch_serving(e, s);
 		/* Whoever is left out here may have to be asked next time, by
 		 * another subject or name: nothing to keep. */
 		if ((satisfied & 1u << i) || atomic_load(&product->suspended) ||
@@ -332,14 +333,14 @@ uint32_t eng_dispatch(struct engine *e, struct question *q, uint32_t satisfied)
 			q->cacheable = 0;
 			continue;
 		}
-		if (atomic_load_explicit(&s->phase, memory_order_acquire) !=
-		    SESSION_SERVING) {
+		if (!serves) {
 			if (eng_granted(s, q->kind)) {
 				dispatch_fallback(e, q, s,
 						  s->manifest.while_loading);
 			}
 			continue;
 		}
+		s = serves;
 		if (!atomic_load(&s->deadline_ms[q->kind])) {
 			continue;
 		}

@@ -117,7 +117,7 @@ static void on_bypass(struct engine *e, const struct handoff_message *m)
 
 static void on_gone(struct engine *e, const struct handoff_message *m)
 {
-	eng_session_gone(e, m->index);
+	eng_session_gone(e, m->index, m->instance);
 }
 
 static void on_product_stop(struct engine *e, const struct handoff_message *m)

@@ -161,12 +161,16 @@ static void session_last_fault(struct engine *e, const struct session *s,
 		 ended ? "" : eng_fault_text(fault));
 }
 
-/* The process is gone. Its rules stay for rules_ttl. */
-void eng_session_gone(struct engine *e, uint32_t index)
+/* The process is gone. Its rules stay for rules_ttl. One that a former engine
+ * left behind may end when its place is another's. */
+void eng_session_gone(struct engine *e, uint32_t index, uint32_t instance)
 {
 	struct session *s = &e->session[index];
 	bool expected_end = s->gone;
 
+	if (s->instance != instance) {
+		return;
+	}
 	/* If it was taken apart already there is nothing to remember. */
 	s->gone = s->phase != SESSION_EMPTY;
 	if (s->phase == SESSION_SERVING) {

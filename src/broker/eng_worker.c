@@ -64,7 +64,6 @@ static void worker_say_asleep(struct engine *e, uint32_t asleep)
 		atomic_store_explicit(&e->region[i].events->engine_sleeping,
 				      asleep, memory_order_relaxed);
 	}
-	atomic_store(&e->asleep, asleep);
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
@@ -134,7 +133,11 @@ static bool worker_sleep(struct engine *e)
 	worker_say_asleep(e, 1);
 	if (!worker_sessions(e)) {
 		worker_arm(e);
+		/* Not before: who waits in eng_grace() would not wait for a
+		 * session that is being dropped. */
+		atomic_store(&e->asleep, 1);
 		poll(p, n, -1);
+		atomic_store(&e->asleep, 0);
 	}
 	worker_say_asleep(e, 0);
 	/* Bytes first: a kick that comes after this stays for the next poll,

@@ -119,6 +119,7 @@ void mon_instance_ended(struct mon *m, uint32_t index,
 {
 	struct handoff_message gone = { .type = HANDOFF_PRODUCT_GONE,
 					.index = instance->place,
+					.instance = instance->instance,
 					.number = (uint64_t)status };
 	struct agent_message ended = {
 		.type = instance->asked_once ? AGENT_PRODUCT_ENDED

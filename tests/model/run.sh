@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run.sh MODEL [MUTATION] - lets spin look at every state of a model. Without a
-# mutation there must be no error; with one there must be, or the model would
-# not notice that fault in the program either.
+# run.sh MODEL [PART] [MUTATION] - lets spin look at every state of a model, or
+# of a part of it ("": it has none). Without a mutation there must be no error;
+# with one there must be, or the model would not notice that fault in the
+# program either.
 set -u
 model=$1
-mutation=${2:-}
+part=${2:-}
+mutation=${3:-}
 command -v spin >/dev/null || {
 	echo "spin is not installed"
 	exit 77
@@ -15,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
 look() {
-	spin ${mutation:+-D"$mutation"} -a "$model" &&
+	spin ${part:+-D"$part"} ${mutation:+-D"$mutation"} -a "$model" &&
 		cc -w -O2 -DSAFETY -DCOLLAPSE -DMEMLIM=4000 -o pan pan.c &&
 		./pan -m100000 >out
 }

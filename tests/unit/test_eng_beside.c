@@ -360,15 +360,16 @@ static void is_a_question_after_its_death_asked_of_the_former(void **state)
 
 static void is_the_monitors_word_enough(void **state)
 {
-	struct handoff_message m;
-	uint32_t q;
-
+	struct handoff_message m = { .type = HANDOFF_PRODUCT_GONE,
+				     .index = PLACE, .instance = 1 };
 	(void)state;
 	both();
 	switch_over();
-	q = ask(0);
-	replay_control(r, &(struct handoff_message){
-		.type = HANDOFF_PRODUCT_GONE, .index = PLACE }, NULL, 0);
+	const uint32_t q = ask(0);
+	replay_control(r, &m, NULL, 0); /* a former engine left it behind */
+	assert_int_equal(r->e->session[PLACE].phase, SESSION_SERVING);
+	m.instance = 2;
+	replay_control(r, &m, NULL, 0);
 	replay_turn(r);
 	(void)eng_beside_watch(r->e);
 	assert_true(told(HANDOFF_SWITCHED, &m));
