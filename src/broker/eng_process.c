@@ -292,6 +292,16 @@ static bool other_program(const struct process *process,
 		 process->exe_device != record->exe_device);
 }
 
+/* Of one that is known from /proc on btrfs or an overlay: the kernel's number
+ * of the file system is not that of stat(2). An exec was not missed. */
+static bool other_device(const struct process_table *table,
+			 const struct entry *creator,
+			 const struct process_record *record)
+{
+	return !uncertain(table, creator) &&
+	       creator->process.exe_inode == record->exe_inode;
+}
+
 /* The child runs what its creator runs. The kernel's own word on the program
  * stands above ours on the creator. */
 static struct entry *apply_fork(struct process_table *table,
@@ -314,8 +324,12 @@ static struct entry *apply_fork(struct process_table *table,
 	entry = create(table, known, record);
 	fill_head(table, entry, record);
 	if (creator && creator != entry &&
-	    !other_program(&creator->process, record)) {
+	    (!other_program(&creator->process, record) ||
+	     other_device(table, creator, record))) {
 		copy_program(&entry->process, &creator->process);
+		if (record->exe_inode) {
+			entry->process.exe_device = record->exe_device;
+		}
 		/* One that ended creates nothing: it had this pid before. */
 		entry->process.uncertain = uncertain(table, creator) ||
 			creator->state != LIVE;

@@ -149,6 +149,27 @@ static void test_fork_believes_the_kernel(void **state)
 	assert_false(child->uncertain);
 }
 
+/* What runs since before the start is known by stat(2)'s number of the device,
+ * which is another on btrfs. */
+static void test_fork_knows_two_numbers_of_a_device(void **state)
+{
+	struct process_record record = record_of(PROCESS_SNAPSHOT, 10, 5);
+	const struct process *child;
+
+	record.exe_device = 9;
+	record.exe_inode = 77;
+	record.path_length = 7;
+	memcpy(record.path, "/bin/sh", 7);
+	apply(record);
+	record = record_of(PROCESS_FORK, 20, 6);
+	record.creator = record.ppid = 10;
+	record.exe_device = 8;
+	record.exe_inode = 77;
+	child = apply(record);
+	assert_int_equal(child->exe_device, 8);
+	assert_path(child, "/bin/sh");
+}
+
 static void test_fork_of_an_unknown_creator(void **state)
 {
 	const struct process *child = fork_of(99, 20, 6);
@@ -648,6 +669,7 @@ int main(void)
 		question(test_fork_inherits_the_program),
 		question(test_fork_inherits_from_the_creator),
 		question(test_fork_believes_the_kernel),
+		question(test_fork_knows_two_numbers_of_a_device),
 		question(test_fork_of_an_unknown_creator),
 		question(test_pid_reuse),
 		question(test_pid_reuse_without_exit),
