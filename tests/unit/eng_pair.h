@@ -59,8 +59,9 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static inline int serve(struct replay_product *p, uint32_t place, uint32_t second,
-		 uint32_t instance, const struct handoff_expect *declared)
+static inline int serve(struct replay_product *p, uint32_t place,
+			uint32_t second, uint32_t instance,
+			const struct handoff_expect *declared)
 {
 	replay_product_add_as(r, p, &(struct handoff_message){
 		.type = HANDOFF_PRODUCT_ADD, .index = place, .second = second,
