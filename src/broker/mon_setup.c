@@ -47,7 +47,7 @@ void mon_doctor_add(struct mon *m, bool ok, const char *product,
 	text_format(d->cost, sizeof(d->cost), "%s", cost);
 }
 
-/* Ours alone: owned by the caller, 0700, no link. */
+/* Owned by the caller, written by nobody else, no link. */
 static void setup_state(const struct mon *m)
 {
 	struct stat st;

@@ -20,14 +20,17 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "lib/hostile_host.h"
+#include "proto/view.h"
 
 #define WAITERS 1000
 #define STORMERS 100
@@ -554,6 +557,63 @@ static void opens_by_io_uring_are_judged(void **state)
 	}
 }
 
+/* ---- what one may know of others ---- */
+
+struct looker {
+	uint32_t request;               /* enum view_request_type */
+	int end;                        /* the answer's error */
+	int own, others;                /* denials that were told of */
+};
+
+static int act_look(void *argument)
+{
+	struct view_request request = { .version = VIEW_VERSION };
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct looker *l = argument;
+	struct view_decision d;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/view.sock",
+		 host.env.state);
+	request.type = l->request;
+	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ||
+	    send(fd, &request, sizeof(request), 0) != sizeof(request)) {
+		return errno;
+	}
+	while (recv(fd, &d, sizeof(d), 0) >= (ssize_t)sizeof(d.head)) {
+		if (d.head.type == VIEW_END) {
+			l->end = (int)((struct view_end *)(void *)&d)->error;
+			return 0;
+		}
+		*(d.uid == getuid() ? &l->own : &l->others) += 1;
+	}
+	return EPIPE;
+}
+
+static void nobody_sees_what_others_are_refused(void **state)
+{
+	struct looker *l = hostile_shared(sizeof(*l));
+
+	assert_int_equal(chmod(host.env.state, 0755), 0); /* as /run/bailey */
+	assert_int_equal(hostile_open(&host, HOSTILE_USER, "evil", NULL),
+			 EPERM);
+	assert_int_equal(hostile_open(&host, HOSTILE_OTHER, "evil", NULL),
+			 EPERM);
+	l->request = VIEW_DENIALS;
+	assert_int_equal(hostile_do(&host, HOSTILE_OTHER, act_look, l, 10000),
+			 0);
+	assert_int_equal(l->end, 0);
+	assert_true(l->own >= 1);
+	assert_int_equal(l->others, 0);
+	assert_int_equal(hostile_do(&host, 0, act_look, l, 10000), 0);
+	assert_true(l->others >= 2);
+	l->request = VIEW_RULES;
+	assert_int_equal(hostile_do(&host, HOSTILE_OTHER, act_look, l, 10000),
+			 0);
+	assert_int_equal(l->end, EPERM);
+	munmap(l, sizeof(*l));
+}
+
 /* ---- the group ---- */
 
 static void nothing_is_wrong_in_the_end(void **state)
@@ -624,6 +684,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(many_uids_together_are_capped),
 		cmocka_unit_test(a_thousand_waiting_openers_are_capped),
 		cmocka_unit_test(a_file_that_crashes_the_parser_becomes_poison),
+		cmocka_unit_test(nobody_sees_what_others_are_refused),
 		cmocka_unit_test(nothing_is_wrong_in_the_end),
 	};
 
