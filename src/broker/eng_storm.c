@@ -7,14 +7,17 @@
  * by each answer: 0.25 ms on two processors, of whoever answers and of all
  * others (an innocent open beside them took 30 ms, 40 times its time alone).
  *
- * So while more questions of one uid wait than STORM_UNREAD for each
- * processor, and another uid asks, too, that uid's answers are kept, and
- * written one by one between the others' questions: none while a product is
- * asked, unless that takes STORM_HOLD_NS, and after each a pause of STORM_PAUSE
- * times what it took. What it gets is what it would have got. Root's are never
- * kept. While a storm lasts the monitor lets the engine go before other tasks;
- * not always, because then it goes before who asked went to sleep, which costs
- * a third (decision 017).
+ * So when one uid's questions fill our reads for STORM_SURE_NS, more than
+ * STORM_UNREAD for each processor, and another uid asks, too, that uid's answers
+ * are kept for STORM_LASTS_NS, and written one by one between the others'
+ * questions: none while a product is asked, unless that takes STORM_HOLD_NS,
+ * and after each a pause of STORM_PAUSE times what it took. Then it is looked
+ * whether it still storms, for STORM_AGAIN_NS. A crowd that came at once and
+ * does something between its opens is gone once it is answered: pauses would
+ * only keep it in the queue. What a uid gets is what it would have got. Root's
+ * are never kept. While a storm lasts the monitor lets the engine go before
+ * other tasks; not always, because then it goes before who asked went to sleep,
+ * which costs a third (decision 017).
  *
  * Reply thread only. Bounds: STORM_KEPT answers, the next one has the first of
  * them written; STORM_UIDS uids, direct-mapped, newest wins. A kept answer
@@ -28,8 +31,11 @@
 #define STORM_PAUSE 3u                  /* a quarter of the time is a storm's */
 #define STORM_LEAST_NS (MONO_MS / 20)
 #define STORM_HOLD_NS (2 * MONO_MS)
-#define STORM_LASTS_NS (100 * MONO_MS)
-#define STORM_FIRST_NS (500 * MONO_MS)
+#define STORM_LASTS_NS (3 * MONO_S)
+#define STORM_SURE_NS (400 * MONO_MS)
+#define STORM_AGAIN_NS (30 * MONO_MS)   /* if it is not over for a second */
+#define STORM_GAP_NS (50 * MONO_MS)     /* none is without a pause */
+#define STORM_BESIDE_NS (100 * MONO_MS) /* another uid asked, too */
 
 static struct storm *storm_of(struct engine *e, uint32_t uid)
 {
@@ -42,7 +48,7 @@ static bool storm_disturbs(const struct engine *e, uint32_t uid, mono_t now)
 		const struct storm *s = &e->storms.of[i];
 
 		if (s->asked.ns && s->uid != uid &&
-		    mono_between(s->asked, now) < STORM_LASTS_NS) {
+		    mono_between(s->asked, now) < STORM_BESIDE_NS) {
 			return true;
 		}
 	}
@@ -73,13 +79,23 @@ static uint32_t storm_majority(struct engine *e, const int32_t *pids,
 	return uid;
 }
 
-/* As one task among a hundred we would answer when all hundred wait. The
- * monitor looks four times a second. */
-static void storm_blows(struct engine *e, uint32_t uid, mono_t now)
+/* It filled a read once more: for long enough? */
+static void storm_goes_on(struct engine *e, uint32_t uid, mono_t now)
 {
-	storm_of(e, uid)->until = mono_add(now, STORM_LASTS_NS);
-	atomic_store(&e->table->storm_until,
-		     mono_add(now, STORM_FIRST_NS).ns);
+	struct storm *s = storm_of(e, uid);
+	bool again = mono_between(s->until, now) < MONO_S;
+
+	if (mono_between(s->last, now) > STORM_GAP_NS) {
+		s->since = now;
+	}
+	s->last = now;
+	if (s->until.ns < now.ns && mono_between(s->since, now) >=
+				    (again ? STORM_AGAIN_NS : STORM_SURE_NS)) {
+		s->until = mono_add(now, STORM_LASTS_NS);
+		/* As one task among a hundred we would answer when all hundred
+		 * wait. The monitor looks four times a second. */
+		atomic_store(&e->table->storm_until, s->until.ns);
+	}
 }
 
 void eng_storm_look(struct engine *e, const int32_t *pids, uint32_t count)
@@ -91,7 +107,7 @@ void eng_storm_look(struct engine *e, const int32_t *pids, uint32_t count)
 	if (uid != 0 && most >= STORM_MOST &&
 	    e->unread + STORM_UNREAD > e->processors * STORM_UNREAD &&
 	    storm_disturbs(e, uid, now)) {
-		storm_blows(e, uid, now);
+		storm_goes_on(e, uid, now);
 	}
 }
 
@@ -137,11 +153,6 @@ void eng_storm_answer(struct engine *e, const struct question *q,
 	e->storms.kept[at] = (struct storm_answer){ q->fd, verdict, false };
 	e->storms.at[q->fd] = (uint16_t)(at + 1);
 	e->view.held_back++;
-	/* what is kept is not unread, and a storm all the same */
-	if (e->storms.count > e->processors * STORM_UNREAD &&
-	    storm_disturbs(e, q->asker.uid, q->read_at)) {
-		storm_blows(e, q->asker.uid, q->read_at);
-	}
 }
 
 /* True: closed after its answer, by storm_write(). */

@@ -16,7 +16,9 @@
 
 struct storm {                  /* when a uid asked, and whether it storms */
 	uint32_t uid;
-	mono_t asked, until;
+	mono_t asked;
+	mono_t since, last;     /* that it filled our reads, without a pause */
+	mono_t until;           /* its answers are kept */
 };
 
 struct storm_answer {

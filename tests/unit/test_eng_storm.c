@@ -62,11 +62,24 @@ static void crowd_asks(void)
 /* Kept answers are written one by one. */
 static void calm(void)
 {
-	for (uint32_t i = 0; i < 2 * CROWD && r->e->storms.count; i++) {
+	for (uint32_t i = 0; i < 30 * CROWD && r->e->storms.count; i++) {
 		replay_advance(r->group, 5);
 		replay_turn(r);
 	}
 	assert_int_equal(r->e->storms.count, 0);
+}
+
+/* For half a second its questions fill our reads. */
+static void crowd_storms(void)
+{
+	for (int i = 0; i < 25; i++) {
+		other_asks();
+		crowd_asks();
+		replay_advance(r->group, 20);
+	}
+	assert_true(r->e->view.held_back > 0);
+	calm();
+	other_asks();
 }
 
 static uint32_t crowd_answered(enum bailey_verdict verdict)
@@ -87,12 +100,25 @@ static void is_a_crowd_answered_at_once_when_nobody_else_asks(void **state)
 	assert_int_equal(r->e->view.held_back, 0);
 }
 
+/* Each would only stay longer. */
+static void is_a_crowd_that_came_at_once_answered_at_once(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		other_asks();
+		crowd_asks();
+		assert_int_equal(crowd_answered(ALLOW), CROWD);
+		replay_advance(r->group, 200);
+	}
+	assert_int_equal(r->e->view.held_back, 0);
+}
+
 static void does_a_crowd_beside_others_wait_for_them(void **state)
 {
 	uint32_t q;
 
 	(void)state;
-	other_asks();
+	crowd_storms();
 	crowd_asks();
 	assert_true(crowd_answered(NONE) > CROWD / 2);
 	/* an innocent in between does not */
@@ -109,7 +135,7 @@ static void is_what_they_get_what_they_would_have_got(void **state)
 {
 	(void)state;
 	replay_rules(r, "deny file.open uid 1000\n");
-	other_asks();
+	crowd_storms();
 	crowd_asks();
 	calm();
 	assert_int_equal(crowd_answered(DENY), CROWD);
@@ -120,10 +146,8 @@ static void is_the_storm_over_when_it_is_over(void **state)
 	uint32_t q;
 
 	(void)state;
-	other_asks();
-	crowd_asks();
-	calm();
-	replay_advance(r->group, 300);
+	crowd_storms();
+	replay_advance(r->group, 4000);
 	other_asks();
 	q = replay_open(r, file, REPLAY_PID);
 	replay_turn(r);
@@ -134,7 +158,7 @@ static void is_a_kept_answer_given_by_a_successor(void **state)
 {
 	(void)state;
 	replay_rules(r, "deny file.open uid 1000\n");
-	other_asks();
+	crowd_storms();
 	crowd_asks();
 	assert_true(crowd_answered(NONE) > 0);
 	replay_succeed(r);
@@ -146,7 +170,7 @@ static void is_a_kept_answer_given_by_a_successor(void **state)
 static void are_their_descriptors_closed(void **state)
 {
 	(void)state;
-	other_asks();
+	crowd_storms();
 	for (int round = 0; round < 50; round++) {
 		crowd_asks();
 		calm();
@@ -163,6 +187,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(is_a_crowd_answered_at_once_when_nobody_else_asks),
+		TEST(is_a_crowd_that_came_at_once_answered_at_once),
 		TEST(does_a_crowd_beside_others_wait_for_them),
 		TEST(is_what_they_get_what_they_would_have_got),
 		TEST(is_the_storm_over_when_it_is_over),
