@@ -8,9 +8,9 @@
  * others (an innocent open beside them took 30 ms, 40 times its time alone).
  *
  * So when one uid's questions fill our reads for STORM_SURE_NS, more than
- * STORM_UNREAD for each processor, and another uid asks, too, that uid's answers
- * are kept for STORM_LASTS_NS, and written one by one between the others'
- * questions: none while a product is asked, unless that takes STORM_HOLD_NS,
+ * STORM_UNREAD for each processor, and another uid asks, too, that uid's
+ * answers are kept for STORM_LASTS_NS, and written one by one between the
+ * others' questions: none while a product is asked, unless that takes STORM_HOLD_NS,
  * and after each a pause of STORM_PAUSE times what it took. Then it is looked
  * whether it still storms, for STORM_AGAIN_NS. A crowd that came at once and
  * does something between its opens is gone once it is answered: pauses would
