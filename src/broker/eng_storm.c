@@ -10,14 +10,14 @@
  * So when one uid's questions fill our reads for STORM_SURE_NS, more than
  * STORM_UNREAD for each processor, and another uid asks, too, that uid's
  * answers are kept for STORM_LASTS_NS, and written one by one between the
- * others' questions: none while a product is asked, unless that takes STORM_HOLD_NS,
- * and after each a pause of STORM_PAUSE times what it took. Then it is looked
- * whether it still storms, for STORM_AGAIN_NS. A crowd that came at once and
- * does something between its opens is gone once it is answered: pauses would
- * only keep it in the queue. What a uid gets is what it would have got. Root's
- * are never kept. While a storm lasts the monitor lets the engine go before
- * other tasks; not always, because then it goes before who asked went to sleep,
- * which costs a third (decision 017).
+ * others' questions: none while a product is asked, unless that takes
+ * STORM_HOLD_NS, and after each a pause of STORM_PAUSE times what it took. Then
+ * it is looked whether it still storms, for STORM_AGAIN_NS. A crowd that came
+ * at once and does something between its opens is gone once it is answered:
+ * pauses would only keep it in the queue. What a uid gets is what it would have
+ * got. Root's are never kept. While a storm lasts the monitor lets the engine
+ * go before other tasks; not always, because then it goes before who asked went
+ * to sleep, which costs a third (decision 017).
  *
  * Reply thread only. Bounds: STORM_KEPT answers, the next one has the first of
  * them written; STORM_UIDS uids, direct-mapped, newest wins. A kept answer
