@@ -288,7 +288,7 @@ int jail_fd_count(pid_t pid)
 	return jail_count(path, "");
 }
 
-static int jail_own_count(const struct jail_monitor *monitor)
+int jail_own_count(const struct jail_monitor *monitor)
 {
 	int count = 0;
 

@@ -55,6 +55,8 @@ ssize_t jail_hear(const struct jail_started *started, char *text, size_t size);
 void jail_hand(const struct jail_started *started, int fd);
 /* Descriptors that a process has open. */
 int jail_fd_count(pid_t pid);
+/* Processes that the helper lists as the broker's own. */
+int jail_own_count(const struct jail_monitor *monitor);
 /* Until the helper has no process below it, no cgroup of this monitor is left,
  * and the helper has at most that many descriptors open; -1: any. False after
  * 10 s. */
