@@ -400,6 +400,7 @@ static void test_same_pid_again(void)
 	const struct process *process = look_at(run, "./p1");
 	uint64_t start = process->start_ns;
 	pid_t pid = process->pid;
+	struct timespec now;
 	struct clone_args arguments = {
 		.set_tid = (uintptr_t)&pid, .set_tid_size = 1,
 		.exit_signal = SIGCHLD
@@ -407,7 +408,12 @@ static void test_same_pid_again(void)
 	long r;
 
 	done_with(process);
-	usleep(20000);
+	/* until it would have another start time, of 10 ms */
+	do {
+		usleep(1000);
+		clock_gettime(CLOCK_BOOTTIME, &now);
+	} while ((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec <
+		 start + 20000000u);
 	r = syscall(SYS_clone3, &arguments, sizeof arguments);
 	if (r == 0) {
 		run("./p0");

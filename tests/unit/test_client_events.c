@@ -288,10 +288,12 @@ static void await_sleep(struct fake *fake)
 {
 	struct timespec ms = { .tv_nsec = 20000000 };
 
-	while (!atomic_load(&fake->answers->product_sleeping)) {
+	for (int i = 0; i < 500 &&
+	     !atomic_load(&fake->answers->product_sleeping); i++) {
 		nanosleep(&ms, NULL);
 	}
-	nanosleep(&ms, NULL);
+	assert_true(atomic_load(&fake->answers->product_sleeping));
+	nanosleep(&ms, NULL);           /* it said so, and goes to sleep */
 }
 
 static void does_the_end_wake_sleepers(void **state, bool polite)
