@@ -23,43 +23,11 @@
 
 #include "base/mono.h"
 #include "proto/wire.h"
-#include "test_trial_host.h"
+#include "test_trial_case.h"
 
-#define WAIT_MS 20000
 #define BACK_MS 1000
 #define EVIL "when 1 is /eicar deny\n"
 #define CRASHES EVIL "when 21 is 1 from 3 deny\n"
-
-static const char *build, *source;
-static struct trial t;
-
-static int parallel(void **state)
-{
-	(void)state;
-	trial_make(&t, build, source, "parallel");
-	return 0;
-}
-
-static int restart(void **state)
-{
-	(void)state;
-	trial_make(&t, build, source, "restart");
-	return 0;
-}
-
-static int live(void **state)
-{
-	(void)state;
-	trial_make(&t, build, source, "live");
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	trial_end(&t);
-	return 0;
-}
 
 static const struct agent_message *standby(uint32_t try_id, uint8_t slot)
 {
@@ -537,9 +505,6 @@ static void without_an_agent_all_goes_on_and_status_says_so(void **state)
 	host_stop(&t.host);
 }
 
-#define TEST(set_up, name)                                                    \
-	cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -560,17 +525,7 @@ int main(int argc, char **argv)
 		TEST(parallel,
 		     without_an_agent_all_goes_on_and_status_says_so),
 	};
+	int r = trial_case_begin(argc, argv);
 
-	if (argc < 3) {
-		fputs("usage: test_trial BUILD SOURCE [TEST]\n", stderr);
-		return 2;
-	}
-	if (geteuid() != 0) {
-		puts("skipped: needs root (a mount of its own, fanotify)");
-		return 77;
-	}
-	build = argv[1];
-	source = argv[2];
-	cmocka_set_test_filter(argc > 3 ? argv[3] : NULL);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return r ? r : cmocka_run_group_tests(tests, NULL, NULL);
 }

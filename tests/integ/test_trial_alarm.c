@@ -15,34 +15,9 @@
 
 #include <cmocka.h>
 
-#include "test_trial_host.h"
+#include "test_trial_case.h"
 
-#define WAIT_MS 20000
 #define BAD 1
-
-static const char *build, *source;
-static struct trial t;
-
-static int restart(void **state)
-{
-	(void)state;
-	trial_make(&t, build, source, "restart");
-	return 0;
-}
-
-static int live(void **state)
-{
-	(void)state;
-	trial_make(&t, build, source, "live");
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	trial_end(&t);
-	return 0;
-}
 
 /* What it was ready on before may still be told. */
 static void becomes_ready_on(uint8_t slot)
@@ -167,9 +142,6 @@ static void a_person_has_the_last_word(void **state)
 	host_stop(&t.host);
 }
 
-#define TEST(set_up, name)                                                    \
-	cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,17 +151,7 @@ int main(int argc, char **argv)
 		TEST(restart, an_agent_that_comes_anew_is_told_again),
 		TEST(restart, a_person_has_the_last_word),
 	};
+	int r = trial_case_begin(argc, argv);
 
-	if (argc < 3) {
-		fputs("usage: test_trial_alarm BUILD SOURCE [TEST]\n", stderr);
-		return 2;
-	}
-	if (geteuid() != 0) {
-		puts("skipped: needs root (a mount of its own, fanotify)");
-		return 77;
-	}
-	build = argv[1];
-	source = argv[2];
-	cmocka_set_test_filter(argc > 3 ? argv[3] : NULL);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return r ? r : cmocka_run_group_tests(tests, NULL, NULL);
 }
